@@ -1,0 +1,1 @@
+"""Masks of what must not be measured: clouds, user areas."""

@@ -1,0 +1,1 @@
+"""Dense matching of two images: arrays in, new arrays out."""

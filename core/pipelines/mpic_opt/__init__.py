@@ -1,0 +1,1 @@
+"""Horizontal displacement of the ground by correlation of optical images."""

@@ -1,0 +1,1 @@
+"""Scenes with exact truth, for tests, the demonstration and benchmarks."""

@@ -1,0 +1,1 @@
+"""Thin pygeoapi plugins, one per service, and renderings of their declarations."""

@@ -1,1 +1,1 @@
-"""Scenes with exact truth, for tests, the demonstration and benchmarks."""
+"""Scenes whose answer is known exactly, for the demonstration, the tests and the benchmarks."""

@@ -1,0 +1,120 @@
+"""What can go wrong between a client and this server, beside the errors of the library."""
+
+from typing import ClassVar
+
+from core.errors import InputError, OptiGroundError
+
+
+class NotFound(InputError):
+    """There is nothing at this address."""
+
+    code = "not-found"
+
+
+class MethodNotAllowed(InputError):
+    """This address does not know the method of the request."""
+
+    code = "method-not-allowed"
+
+
+class NoSuchJob(InputError):
+    """There is no job of this id, or it belongs to someone else."""
+
+    code = "no-such-job"
+
+
+class NoSuchResult(InputError):
+    """The job has no output of this name, or the output no file of this key."""
+
+    code = "no-such-result"
+
+
+class NoSuchUpload(InputError):
+    """There is no uploaded file of this id, or it belongs to someone else."""
+
+    code = "no-such-upload"
+
+
+class UploadInUse(InputError):
+    """An uploaded file is needed by a job that has not ended."""
+
+    code = "upload-in-use"
+
+
+class ResultNotReady(InputError):
+    """The job has not ended, so there are no results yet."""
+
+    code = "result-not-ready"
+
+
+class ResultsGone(InputError):
+    """The results of this job were removed."""
+
+    code = "results-gone"
+
+
+class BadQuery(InputError):
+    """A parameter in the query of the address cannot be used."""
+
+    code = "bad-query"
+
+
+class BadRequest(InputError):
+    """The request cannot be read."""
+
+    code = "bad-request"
+
+
+class UnsupportedMediaType(InputError):
+    """The body is of a media type that is not taken here."""
+
+    code = "unsupported-media-type"
+
+
+class BodyTooLarge(InputError):
+    """The body of the request is larger than this server takes."""
+
+    code = "body-too-large"
+
+
+class RangeNotSatisfiable(InputError):
+    """The range of bytes asked for lies outside the file."""
+
+    code = "range-not-satisfiable"
+
+
+class NotAuthenticated(InputError):
+    """This server wants an API key, and none of its own was given."""
+
+    code = "not-authenticated"
+
+
+class CrossSite(InputError):
+    """A page of another site tried to change something here."""
+
+    code = "cross-site"
+
+
+class Misdirected(InputError):
+    """The Host of the request is no name of this server."""
+
+    code = "misdirected"
+
+
+class ServerFull(OptiGroundError):
+    """The server has too little free space to take more work."""
+
+    code = "server-full"
+
+
+class ServerBusy(OptiGroundError):
+    """All places for requests of this kind are taken; the same request may succeed later."""
+
+    code = "server-busy"
+    retry_after_s: ClassVar[int] = 5
+
+
+class ListeningRefused(OptiGroundError):
+    """Without access control the server listens on the loopback interface only."""
+
+    code = "listening-refused"

@@ -1,0 +1,60 @@
+"""Every absolute link of this server comes from here."""
+
+from collections.abc import Mapping
+from urllib.parse import quote, urlencode, urlsplit
+
+from flask import current_app
+
+Link = dict[str, str]
+
+OGC_REL = "http://www.opengis.net/def/rel/ogc/1.0/"
+JSON = "application/json"
+HTML = "text/html"
+
+
+def base_url(public_url: str | None, host: str, port: int) -> str:
+    """The address clients know this server by, without a trailing slash.
+
+    Examples
+    --------
+    >>> base_url(None, "127.0.0.1", 5000)
+    'http://127.0.0.1:5000'
+    >>> base_url(None, "::1", 5000)
+    'http://[::1]:5000'
+    >>> base_url("https://example.org/ground/", "127.0.0.1", 5000)
+    'https://example.org/ground'
+    """
+    if public_url:
+        return public_url.rstrip("/")
+    name = f"[{host}]" if ":" in host else host
+    return f"http://{name}:{port}"
+
+
+def absolute(path: str, query: Mapping[str, object] | None = None) -> str:
+    """The absolute link to a path of this server (``/jobs``), quoted where it must be."""
+    base: str = current_app.config["BASE_URL"]
+    link = base + quote(path, safe="/:@!$&'()*+,;=~")
+    return f"{link}?{urlencode(query)}" if query else link
+
+
+def on_page(path: str, query: Mapping[str, object] | None = None) -> str:
+    """The same link without scheme and host, for pages: they hold under each name of the server."""
+    parts = urlsplit(absolute(path, query))
+    return f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+
+
+def link(
+    path: str, rel: str, type_: str, title: str, query: Mapping[str, object] | None = None
+) -> Link:
+    """A link object as OGC API writes it."""
+    return {"href": absolute(path, query), "rel": rel, "type": type_, "title": title}
+
+
+def representations(
+    path: str, title: str, query: Mapping[str, object] | None = None
+) -> list[Link]:
+    """The links from a JSON document to itself and to its page."""
+    return [
+        link(path, "self", JSON, title, query),
+        link(path, "alternate", HTML, f"{title} (page)", {**(query or {}), "f": "html"}),
+    ]

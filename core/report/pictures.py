@@ -25,7 +25,8 @@ EMPTY = (214, 214, 214)
 """Shown where there is no value and no backdrop."""
 TITLE_PT, TEXT_PT = 20, 14
 MARGIN = 16
-BAR_WIDTH = 18
+BAR_WIDTH, BAR_HEIGHT = 18, 140
+"""Of the colour bar; it is as high as the map where that is higher."""
 
 
 class Arrows(NamedTuple):
@@ -48,7 +49,7 @@ class Map:
     title
         First line.
     unit
-        Unit beside the colour bar.
+        Unit above the colour bar, UCUM; "1" (a plain number) is not written.
     scale
         Range and colour map.
     note
@@ -111,7 +112,8 @@ def sheet(path: Path, maps: Sequence[Sequence[Map]], *, title: str, side: int = 
     for row, height in zip(rows, heights, strict=True):
         left = 0
         for panel in row:
-            page.paste(panel, (left, top))
+            # Aligned at the bottom: a panel with a second line above it is taller.
+            page.paste(panel, (left, top + height - panel.height))
             left += panel.width
         top += height
     _save(path, page)
@@ -139,8 +141,9 @@ def draw(panel: Map, side: int) -> Image.Image:
     top = MARGIN + TITLE_PT + 8 + note
     below = 2 * MARGIN + TEXT_PT + 10
     right = MARGIN + BAR_WIDTH + 8 + _label_width(panel) + MARGIN
-    size = (MARGIN + ground.width + right, top + ground.height + below)
-    page = Image.new("RGB", (max(size[0], _title_width(panel)), size[1]), PAPER)
+    bar = max(ground.height, BAR_HEIGHT)
+    width = max(MARGIN + ground.width + right, _title_width(panel))
+    page = Image.new("RGB", (width, top + max(ground.height + below, bar + MARGIN)), PAPER)
     pen = ImageDraw.Draw(page)
     pen.text((MARGIN, MARGIN), panel.title, INK, font=_font(TITLE_PT))
     if panel.note:
@@ -151,7 +154,7 @@ def draw(panel: Map, side: int) -> Image.Image:
     )
     metres = _metres_per_pixel(panel.grid, ground.width)
     _arrow_field(pen, panel, (MARGIN, top), ground.size)
-    _colour_bar(page, panel, (MARGIN + ground.width + MARGIN, top), ground.height)
+    _colour_bar(page, panel, (MARGIN + ground.width + MARGIN, top), bar)
     _scale_bar(pen, metres, ground.width, (MARGIN, top + ground.height + MARGIN))
     _north(pen, panel.grid, (MARGIN + ground.width - 14, top + ground.height + MARGIN + 8))
     return page
@@ -212,7 +215,11 @@ def _round_length(length: float) -> float:
 
 def _label_width(panel: Map) -> int:
     labels = [_number(tick) for tick in _ticks(panel.scale.low, panel.scale.high)]
-    return max(_text_width(text, TEXT_PT) for text in (*labels, panel.unit))
+    return max(_text_width(text, TEXT_PT) for text in (*labels, _unit(panel)))
+
+
+def _unit(panel: Map) -> str:
+    return {"1": "", "{pixel}": "px"}.get(panel.unit, panel.unit)
 
 
 def _number(value: float) -> str:
@@ -223,7 +230,7 @@ def _colour_bar(page: Image.Image, panel: Map, corner: tuple[int, int], height: 
     left, top = corner
     low, high, _ = panel.scale
     pen = ImageDraw.Draw(page)
-    pen.text((left, top - 2), panel.unit, INK, font=_font(TEXT_PT))
+    pen.text((left, top - 2), _unit(panel), INK, font=_font(TEXT_PT))
     top, height = top + TEXT_PT + 10, height - TEXT_PT - 10
     ramp = np.linspace(high, low, height)[:, None].repeat(BAR_WIDTH, axis=1)
     page.paste(Image.fromarray(panel.scale.paint(ramp)), (left, top))
@@ -330,7 +337,7 @@ def _arrow_key(
     y = corner[1] + size[1] + MARGIN + 4
     middle = corner[0] + size[0] * 0.62
     _arrow(pen, (middle, y), (middle + key * stretch, y), INK)
-    text = f"{_number(key)} {panel.unit}"
+    text = f"{_number(key)} {_unit(panel)}"
     pen.text((middle + key * stretch + 8, y), text, INK, font=_font(TEXT_PT), anchor="lm")
 
 

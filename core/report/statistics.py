@@ -139,8 +139,9 @@ class Gatherer:
 
     def _merge(self, known: NDArray[np.floating]) -> None:
         # Chan, Golub and LeVeque (1983): sums of squares about the mean, merged without loss.
-        mean = float(known.mean(dtype=np.float64))
-        squares = float(np.square(known - mean, dtype=np.float64).sum())
+        exact = known.astype(np.float64)
+        mean = float(exact.mean())
+        squares = float(np.square(exact - mean).sum())
         total = self._count + known.size
         apart = mean - self._mean
         self._squares += squares + apart**2 * self._count * known.size / total

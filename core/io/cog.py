@@ -1,0 +1,176 @@
+"""Writes cloud-optimised GeoTIFFs, in bounded memory and whole or not at all."""
+
+import math
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from rasterio.shutil import copy
+from rasterio.windows import Window as RasterWindow
+
+from core.errors import DiskFull
+from core.grid import Grid
+from core.io.gdal import writing
+from core.tiling import Window, tiles
+
+if TYPE_CHECKING:
+    from core.declare import RasterProduct
+
+BLOCK = 512
+SIDE = 1024
+"""Rows and columns that are asked for and written at once."""
+
+COMPRESSION = {"COMPRESS": "DEFLATE", "LEVEL": "1", "PREDICTOR": "YES"}
+"""Measured in docs/decisions/0003-cog-compressor.md."""
+
+Source = Callable[[Window], NDArray[Any]]
+"""Gives the pixels of a window of the product."""
+
+
+def power_of_two(step: float) -> float:
+    """The largest power of two that is not above `step`, which is positive.
+
+    >>> power_of_two(0.03), power_of_two(0.5), power_of_two(1 / 1000)
+    (0.015625, 0.5, 0.0009765625)
+    """
+    return math.ldexp(1.0, math.frexp(step)[1] - 1)
+
+
+def rounded(values: NDArray[Any], step: float) -> NDArray[np.float32]:
+    """Values rounded to multiples of `step`, a power of two, so that they compress; NaN stays."""
+    scaled = np.multiply(values, np.float32(1.0 / step), dtype=np.float32)
+    np.rint(scaled, out=scaled)
+    # Adding zero turns a negative zero into zero.
+    return np.add(np.multiply(scaled, np.float32(step), out=scaled), np.float32(0), out=scaled)
+
+
+def write_cog(
+    path: Path,
+    read: Source,
+    grid: Grid,
+    product: "RasterProduct",
+    *,
+    tags: Mapping[str, object],
+    step: float | None = None,
+    scratch: Path,
+    overviews: Literal["average", "nearest"] = "average",
+    description: str = "",
+) -> None:
+    """Write one band as a cloud-optimised GeoTIFF with overviews.
+
+    The file appears under `path` when it is complete, never before.
+
+    Parameters
+    ----------
+    path
+        The file to make; its folder exists.
+    read
+        Called for windows of the grid, row by row, in this thread.
+    grid
+        Pixels on the ground.
+    product
+        Unit, sign, dtype and nodata value, written as the declaration says.
+    tags
+        Further metadata of the dataset.
+    step
+        Values are rounded to multiples of the power of two not above this; None leaves them.
+    scratch
+        Folder for the uncompressed image (as large as the product).
+    overviews
+        How coarser images are made: averages, or nearest for bits and classes.
+    description
+        What the band holds.
+    """
+    step = None if step is None else power_of_two(step)
+    partial = path.with_name(path.name + ".part")
+    try:
+        with TemporaryDirectory(dir=scratch, prefix="cog-") as folder, writing(path.name):
+            plain = Path(folder, "plain.tif")
+            _write_plain(plain, read, grid, product, step, description, _tags(product, tags, step))
+            copy(
+                plain,
+                partial,
+                driver="COG",
+                BLOCKSIZE=BLOCK,
+                BIGTIFF="IF_SAFER",
+                OVERVIEWS="IGNORE_EXISTING",
+                OVERVIEW_RESAMPLING=overviews.upper(),
+                NUM_THREADS="1",
+                **COMPRESSION,
+            )
+            _check_complete(partial, path.name)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _tags(
+    product: "RasterProduct", tags: Mapping[str, object], step: float | None
+) -> dict[str, str]:
+    told = {"UNIT": product.unit, "SIGN": product.sign}
+    if step is not None:
+        told["ROUNDED_TO"] = repr(step)
+    return {
+        key: str(value) for key, value in (told | dict(tags)).items() if value not in (None, "")
+    }
+
+
+def _write_plain(
+    path: Path,
+    read: Source,
+    grid: Grid,
+    product: "RasterProduct",
+    step: float | None,
+    description: str,
+    tags: dict[str, str],
+) -> None:
+    height, width = grid.shape
+    with rasterio.open(
+        path,
+        "w",
+        driver="GTiff",
+        height=height,
+        width=width,
+        count=1,
+        dtype=product.dtype,
+        nodata=product.nodata,
+        crs=grid.crs,
+        transform=grid.transform,
+        tiled=True,
+        blockxsize=BLOCK,
+        blockysize=BLOCK,
+        BIGTIFF="IF_SAFER",
+    ) as target:
+        target.update_tags(**tags)
+        target.units = (product.unit,)
+        if description:
+            target.descriptions = (description,)
+        for tile in tiles(grid.shape, SIDE):
+            values = read(tile.core)
+            if step is not None:
+                values = rounded(values, step)
+            area = tile.core
+            target.write(
+                values.astype(product.dtype, copy=False),
+                1,
+                window=RasterWindow(area.col, area.row, area.width, area.height),
+            )
+
+
+def _check_complete(path: Path, name: str) -> None:
+    """Read the last block of each level: GDAL does not always tell that the disk was full."""
+    with rasterio.open(path, driver="GTiff") as whole:
+        levels = len(whole.overviews(1))
+    for level in range(-1, levels):
+        options = {} if level < 0 else {"overview_level": level}
+        with rasterio.open(path, driver="GTiff", **options) as image:
+            corner = RasterWindow(image.width - 1, image.height - 1, 1, 1)
+            try:
+                image.read(1, window=corner)
+            except rasterio.errors.RasterioError as error:
+                raise DiskFull(f"{name} could not be written whole.") from error

@@ -1,0 +1,114 @@
+"""GDAL on a short leash: few drivers, no side files, a small cache, only local paths.
+
+GDAL opens whatever a file claims to be, and a VRT names other files and URLs.  Every dataset of a
+user is opened here, by one of the drivers of a list, and never by a name that GDAL could take for
+anything but a file that our own fetcher put there.
+"""
+
+import errno
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import rasterio
+from rasterio.env import Env
+from rasterio.errors import CRSError, RasterioError
+
+from core.errors import BadRaster, DiskFull, UnknownFormat
+
+CACHE_MIB = 64
+"""GDAL's block cache.  Its default is a twentieth of the machine's memory, for each process."""
+
+DRIVERS = ("GTiff", "JP2OpenJPEG")
+"""Formats of users' rasters.  A COG is a GTiff.  No VRT: it would open what it names."""
+
+OPTIONS: dict[str, object] = {
+    "GDAL_CACHEMAX": CACHE_MIB,
+    # Side files (.aux.xml, .msk, .ovr) are opened by any driver, so none is looked for.
+    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
+    "GDAL_PAM_ENABLED": "NO",
+    "GDAL_NUM_THREADS": "1",
+    "GDAL_TIFF_INTERNAL_MASK": "YES",
+    "GDAL_HTTP_MAX_RETRY": "0",
+    "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": "{none}",
+    # A pixel-is-point raster is shifted by half a pixel, as the standard says.
+    "GTIFF_POINT_GEO_IGNORE": "NO",
+}
+
+_FULL = re.compile(r"no space left|disk full|file too large|quota exceeded", re.IGNORECASE)
+
+
+def leash() -> Env:
+    """The environment in which GDAL runs here; to be entered in each thread that uses it."""
+    return Env(**OPTIONS)
+
+
+@contextmanager
+def opened(path: str | Path, *, pointer: str = "") -> Iterator[rasterio.DatasetReader]:
+    """A user's raster, for reading.
+
+    Parameters
+    ----------
+    path
+        A local file, or a member of a local archive as ``/vsizip/``.
+    pointer
+        Where the request names it.
+
+    Raises
+    ------
+    UnknownFormat
+        It is none of the formats of `DRIVERS`.
+    """
+    with leash():
+        dataset = open_dataset(path, pointer=pointer)
+        try:
+            yield dataset
+        finally:
+            dataset.close()
+
+
+def open_dataset(path: str | Path, *, pointer: str = "") -> rasterio.DatasetReader:
+    """As :func:`opened`, for callers that keep the dataset; they enter :func:`leash` themselves."""
+    causes: list[Exception] = []
+    for driver in DRIVERS:
+        try:
+            return rasterio.open(path, driver=driver)
+        except (RasterioError, CRSError, ValueError) as error:
+            causes.append(error)
+    raise UnknownFormat(
+        "The file cannot be opened as a GeoTIFF or JPEG 2000 image: it is damaged, truncated, "
+        "or of another format.",
+        pointer=pointer,
+        allowed="a GeoTIFF, a COG, a JPEG 2000 image, or a Sentinel-2 product",
+    ) from ExceptionGroup("no driver opened it", causes)
+
+
+@contextmanager
+def writing(what: str) -> Iterator[None]:
+    """Turn GDAL's complaints while a file is written into errors with a code."""
+    try:
+        with leash():
+            yield
+    except RasterioError as error:
+        chain = " ".join(str(e) for e in (error, error.__cause__) if e is not None)
+        if _FULL.search(chain):
+            raise DiskFull(f"There was no space left to write {what}.") from error
+        raise
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise DiskFull(f"There was no space left to write {what}.") from error
+        raise
+
+
+@contextmanager
+def reading(name: str, *, pointer: str = "") -> Iterator[None]:
+    """Turn GDAL's complaints while pixels are read into errors with a code."""
+    try:
+        with leash():
+            yield
+    except RasterioError as error:
+        raise BadRaster(
+            f"The pixels of {name} cannot be read: the file is damaged or truncated.",
+            pointer=pointer,
+        ) from error

@@ -1,0 +1,172 @@
+"""The database under the store: SQLite in WAL mode, or PostgreSQL; and its clock."""
+
+import os
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Engine,
+    create_engine,
+    event,
+    func,
+    literal,
+    select,
+)
+from sqlalchemy import cast as sql_cast
+from sqlalchemy.engine import make_url
+
+from server.jobs import schema
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_BUSY_S = 60
+# Any number does that no one else uses for advisory locks in the same database.
+_LOCK = 0x0971_6700
+
+
+class Database:
+    """Connections to the database, made when they are first needed.
+
+    gunicorn forks its workers: a connection that two processes share is broken, so each process
+    makes an engine of its own.
+
+    Parameters
+    ----------
+    url
+        SQLAlchemy URL.
+    """
+
+    def __init__(self, url: str) -> None:
+        parsed = make_url(url)
+        if parsed.drivername == "postgresql":
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        self.url = parsed
+        self.is_sqlite = parsed.get_backend_name() == "sqlite"
+        self._engine: Engine | None = None
+        self._pid = 0
+        self._making = threading.Lock()
+
+    @property
+    def file(self) -> Path | None:
+        """The file of an SQLite database."""
+        name = self.url.database
+        return Path(name) if self.is_sqlite and name else None
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection that sees one state of the database."""
+        with self.engine().connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self, *, alone: bool = False) -> Iterator[Connection]:
+        """A transaction, committed at the end of the block, rolled back if it raises.
+
+        Parameters
+        ----------
+        alone
+            No other transaction with `alone` runs at the same time: for those that count first.
+            SQLite has one writer at a time anyway.
+        """
+        with _immediate(self.engine()) as connection, connection.begin():
+            if alone:
+                _lock(connection)
+            yield connection
+
+    def now(self) -> ColumnElement[int]:
+        """The present time in microseconds, by the one clock that all hosts share."""
+        if self.is_sqlite:
+            return literal(time.time_ns() // 1000, BigInteger)
+        seconds = func.extract("epoch", func.clock_timestamp())
+        return sql_cast(func.floor(seconds * 1_000_000), BigInteger)
+
+    def lapse(self) -> ColumnElement[int]:
+        """Microseconds for durations between processes: never set back, counting through sleep."""
+        if self.is_sqlite:
+            return literal(time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000, BigInteger)
+        return self.now()
+
+    def close(self) -> None:
+        """Close all connections of this process."""
+        if self._engine is not None and self._pid == os.getpid():
+            self._engine.dispose()
+        self._engine = None
+
+    def engine(self) -> Engine:
+        """The engine of this process; the tables are there."""
+        with self._making:
+            if self._engine is None or self._pid != os.getpid():
+                engine = self.bare_engine()
+                _prepare(engine)
+                self._engine, self._pid = engine, os.getpid()
+            return self._engine
+
+    def bare_engine(self) -> Engine:
+        """A new engine, whatever the state of the database."""
+        if not self.is_sqlite:
+            return create_engine(self.url, pool_pre_ping=True, pool_size=5, max_overflow=20)
+        if self.file is not None:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(self.url, connect_args={"timeout": _BUSY_S})
+        event.listen(engine, "connect", _configure_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+
+
+def _prepare(engine: Engine) -> None:
+    """Make the tables where there are none; refuse a store of another version."""
+    with engine.connect() as connection:
+        if schema.version(connection) is not None:
+            schema.check(connection)
+            return
+    with _immediate(engine) as connection, connection.begin():
+        _lock(connection)
+        # Another process may have been faster.
+        if schema.version(connection) is None:
+            schema.create(connection, uuid.uuid4().hex)
+
+
+def _immediate(engine: Engine) -> Connection:
+    return engine.connect().execution_options(immediate=True)
+
+
+def _lock(connection: Connection) -> None:
+    """Wait until no other transaction holds this lock, and hold it until the end of this one."""
+    if connection.dialect.name != "sqlite":
+        connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+
+
+def _configure_sqlite(connection: Any, record: object) -> None:  # noqa: ARG001
+    # The driver's own transactions begin too late; ours are begun by the event below.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout={_BUSY_S * 1000}")
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A deferred transaction that reads and then writes fails at once when another has written in
+    # between, whatever the time-out; an immediate one waits for its turn.
+    immediate = connection.get_execution_options().get("immediate", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+def moment(microseconds: int | None) -> datetime | None:
+    """A time of the database as an aware datetime."""
+    return None if microseconds is None else _EPOCH + timedelta(microseconds=microseconds)
+
+
+def microseconds(when: datetime) -> int:
+    """An aware datetime as a time of the database."""
+    return (when - _EPOCH) // timedelta(microseconds=1)

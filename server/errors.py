@@ -114,6 +114,18 @@ class ServerBusy(OptiGroundError):
     retry_after_s: ClassVar[int] = 5
 
 
+class QueueFull(OptiGroundError):
+    """Too many jobs are waiting, of this user or of all."""
+
+    code = "queue-full"
+
+
+class WrongSchema(OptiGroundError):
+    """The store was made by another version of the server."""
+
+    code = "wrong-schema"
+
+
 class ListeningRefused(OptiGroundError):
     """Without access control the server listens on the loopback interface only."""
 

@@ -168,7 +168,7 @@ def read_settings(
         if text is not None and name != "configuration":
             values[name] = text
     values.update(overrides)
-    return _with_absolute_paths(Settings(**values, configuration=document), file)  # type: ignore[arg-type]
+    return _with_absolute_paths(Settings(**values, configuration=document), file)
 
 
 def _with_absolute_paths(settings: Settings, file: Path) -> Settings:

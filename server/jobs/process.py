@@ -110,8 +110,8 @@ def lives(who: Identity) -> bool:
 
 def processes() -> Iterator[Process]:
     """All processes that can be seen."""
-    for name in os.listdir(PROC):
-        if name.isdigit() and (found := process(int(name))) is not None:
+    for entry in PROC.iterdir():
+        if entry.name.isdigit() and (found := process(int(entry.name))) is not None:
             yield found
 
 

@@ -80,7 +80,7 @@ def transition_of(row: RowMapping) -> Transition:
 def write_transition(
     connection: Connection,
     at: ColumnElement[int],
-    row: Mapping[str, Any],
+    row: RowMapping | Mapping[str, Any],
     after: Status,
     who: str,
 ) -> None:
@@ -98,7 +98,7 @@ def write_transition(
 
 
 def _moment(microseconds: int) -> datetime:
-    return cast(datetime, moment(microseconds))
+    return cast("datetime", moment(microseconds))
 
 
 def _path(text: str | None) -> Path | None:

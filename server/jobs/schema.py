@@ -18,6 +18,8 @@ from sqlalchemy import (
     text,
 )
 
+from server.errors import WrongSchema
+
 metadata = MetaData()
 
 _Serial = BigInteger().with_variant(Integer, "sqlite")
@@ -29,7 +31,7 @@ properties = Table(
     Column("value", Text, nullable=False),
 )
 
-# Times are microseconds since 1970 in UTC: one type on both databases, exact, with plain arithmetic.
+# Times are microseconds since 1970 in UTC: the same type and plain arithmetic on both databases.
 jobs = Table(
     "jobs",
     metadata,
@@ -130,10 +132,6 @@ Step = Sequence[str]
 
 STEPS: tuple[Step, ...] = ()
 """SQL of each step forward: the first leads from version 1 to version 2, and so on."""
-
-
-class WrongSchema(Exception):
-    """The store was made by another version of the server."""
 
 
 def version(connection: Connection) -> int | None:

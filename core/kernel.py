@@ -1,7 +1,7 @@
 """The one way in which loops are compiled."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numba
 
@@ -12,5 +12,4 @@ def kernel[F: Callable[..., Any]](function: F) -> F:
     No fastmath and no parallel loops: results would depend on the number of threads.  A kernel and
     the compiled helpers that it calls share a file, because the cache notices changes per file.
     """
-    compiled: F = numba.njit(nogil=True, cache=True)(function)
-    return compiled
+    return cast(F, numba.njit(nogil=True, cache=True)(function))

@@ -168,7 +168,7 @@ def _ground(panel: Map, side: int) -> Image.Image:
         behind = reduce(panel.backdrop, side)
         known = behind[np.isfinite(behind)]
         low, high = np.percentile(known, (2, 98)) if known.size else (0.0, 1.0)
-        pixels[empty] = Scale(float(low), float(high), "greys").paint(behind)[empty]
+        pixels[empty] = Scale(float(low), float(high), "grey").paint(behind)[empty]
         empty &= ~np.isfinite(behind)
     pixels[empty] = EMPTY
     picture = Image.fromarray(pixels)

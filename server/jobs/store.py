@@ -301,11 +301,12 @@ class Store:
 
 def in_use(kind: str, used: ColumnElement[str] | str) -> ColumnElement[bool]:
     """Whether a job that has not ended reads an upload or a job's results."""
+    reader = jobs.alias("reader")
     return exists().where(
         uses.c.kind == kind,
         uses.c.used == used,
-        uses.c.job == jobs.c.id,
-        jobs.c.status.in_(ACTIVE),
+        uses.c.job == reader.c.id,
+        reader.c.status.in_(ACTIVE),
     )
 
 

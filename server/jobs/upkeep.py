@@ -1,0 +1,102 @@
+"""The store as the sweep sees it: what has expired, and whose files may go."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import delete, or_, select, update
+
+from server.jobs.database import Database
+from server.jobs.models import FINAL, Job
+from server.jobs.records import job_of
+from server.jobs.schema import jobs, uploads
+from server.jobs.store import in_use
+
+_AT_ONCE = 20
+
+
+class Upkeep:
+    """What the sweep does in the store.
+
+    Parameters
+    ----------
+    database
+        Where the jobs are.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def untidy(self) -> tuple[Job, ...]:
+        """Some jobs that have ended, whose files are still to be removed and read by nobody."""
+        query = (
+            select(jobs)
+            .where(
+                jobs.c.untidy == 1,
+                jobs.c.holder.is_(None),
+                # What a waiting job reads stays; of a success only the scratch folder goes.
+                or_(jobs.c.status == "successful", ~in_use("job", jobs.c.id)),
+            )
+            .order_by(jobs.c.seq)
+            .limit(_AT_ONCE)
+        )
+        with self._database.reading() as connection:
+            return tuple(job_of(row) for row in connection.execute(query).mappings())
+
+    def tidied(self, job: Job) -> None:
+        """The files of this job, as it is known here, were removed."""
+        with self._database.writing() as connection:
+            connection.execute(
+                update(jobs).where(jobs.c.id == job.id, _same(job.removed)).values(untidy=0)
+            )
+
+    def expire(self) -> int:
+        """Give up the results whose time is over, unless a job that waits reads them."""
+        with self._database.writing(alone=True) as connection:
+            changed = connection.execute(
+                update(jobs)
+                .where(
+                    jobs.c.expires < self._database.now(),
+                    jobs.c.removed.is_(None),
+                    jobs.c.status.in_(tuple(FINAL)),
+                    ~in_use("job", jobs.c.id),
+                )
+                .values(
+                    removed="The time for which results are kept is over.",
+                    directory=None,
+                    outputs="{}",
+                    untidy=1,
+                )
+            )
+            return changed.rowcount
+
+    def forget_uploads(self) -> tuple[Path, ...]:
+        """Forget uploads whose time is over and that no waiting job reads; their paths."""
+        with self._database.writing(alone=True) as connection:
+            gone = connection.execute(
+                delete(uploads)
+                .where(uploads.c.expires < self._database.now(), ~in_use("upload", uploads.c.id))
+                .returning(uploads.c.path)
+            )
+            return tuple(Path(path) for path in gone.scalars())
+
+    def upload_paths(self) -> frozenset[Path]:
+        """Where all uploads lie that are known."""
+        with self._database.reading() as connection:
+            return frozenset(
+                Path(path) for path in connection.execute(select(uploads.c.path)).scalars()
+            )
+
+    def known(self, job_ids: Sequence[str]) -> dict[str, Job]:
+        """Those of some jobs that the store knows, by id."""
+        found: dict[str, Job] = {}
+        with self._database.reading() as connection:
+            for start in range(0, len(job_ids), 500):
+                query = select(jobs).where(jobs.c.id.in_(job_ids[start : start + 500]))
+                for row in connection.execute(query).mappings():
+                    found[row["id"]] = job_of(row)
+        return found
+
+
+def _same(removed: str | None) -> Any:
+    return jobs.c.removed.is_(None) if removed is None else jobs.c.removed == removed

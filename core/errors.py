@@ -135,6 +135,12 @@ class UnknownProcess(InputError):
     code = "unknown-process"
 
 
+class UnknownMember(InputError):
+    """The request document has a member that is not known here."""
+
+    code = "unknown-member"
+
+
 class UnknownOutput(InputError):
     """The process has no output of this name."""
 

@@ -1,0 +1,97 @@
+"""One declaration of a service: its inputs and outputs, and everything read from them."""
+
+from core.declare.checks import address_allowed, shown, source_refusal
+from core.declare.dialect import UnsayableError
+from core.declare.document import pointer, printable
+from core.declare.listing import Bounds, Input, Output, Value, inputs, outputs
+from core.declare.model import (
+    Advanced,
+    Choice,
+    DecidedBy,
+    Group,
+    Odd,
+    Outputs,
+    Parameters,
+    Unit,
+    Whole,
+)
+from core.declare.pipeline import (
+    Given,
+    IncompleteDeclarationError,
+    Pipeline,
+    Resources,
+    registry,
+)
+from core.declare.products import (
+    FileProduct,
+    Product,
+    RasterProduct,
+    ValueProduct,
+    VectorProduct,
+)
+from core.declare.validation import Validated, validate, validate_inputs
+from core.declare.values import (
+    CRS84,
+    Area,
+    Box,
+    BoxArea,
+    File,
+    Labelled,
+    Many,
+    PolygonArea,
+    Reference,
+    Source,
+    SourcePolicy,
+    TextOrNumber,
+    Tiff,
+)
+
+__all__ = [
+    "CRS84",
+    "Advanced",
+    "Area",
+    "Bounds",
+    "Box",
+    "BoxArea",
+    "Choice",
+    "DecidedBy",
+    "File",
+    "FileProduct",
+    "Given",
+    "Group",
+    "IncompleteDeclarationError",
+    "Input",
+    "Labelled",
+    "Many",
+    "Odd",
+    "Output",
+    "Outputs",
+    "Parameters",
+    "Pipeline",
+    "PolygonArea",
+    "Product",
+    "RasterProduct",
+    "Reference",
+    "Resources",
+    "Source",
+    "SourcePolicy",
+    "TextOrNumber",
+    "Tiff",
+    "Unit",
+    "UnsayableError",
+    "Validated",
+    "Value",
+    "ValueProduct",
+    "VectorProduct",
+    "Whole",
+    "address_allowed",
+    "inputs",
+    "outputs",
+    "pointer",
+    "printable",
+    "registry",
+    "shown",
+    "source_refusal",
+    "validate",
+    "validate_inputs",
+]

@@ -273,3 +273,19 @@ def _slip(field: Displacement, distance_px: Field, known: NDArray[np.bool_]) -> 
     left = known & (distance_px < -near) & (distance_px > -far)
     steps = [float(component[right].mean() - component[left].mean()) for component in field]
     return Slip(*steps)
+
+
+def read_displacement(east: Path, north: Path) -> Displacement:
+    """The displacement in metres that stands in two rasters on the pair's grid, NaN as none."""
+    components = []
+    for path in (east, north):
+        with rasterio.open(path) as dataset:
+            components.append(dataset.read(1).astype(np.float64))
+    return Displacement(*components)
+
+
+def read_brightness(path: Path) -> Image:
+    """The brightness that stands in one of the pair's images."""
+    with rasterio.open(path) as dataset:
+        values: Image = dataset.read(1).astype(np.float32)
+    return values

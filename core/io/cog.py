@@ -1,7 +1,6 @@
 """Writes cloud-optimised GeoTIFFs, in bounded memory and whole or not at all."""
 
 import math
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -43,10 +42,12 @@ def power_of_two(step: float) -> float:
 
 def rounded(values: NDArray[Any], step: float) -> NDArray[np.float32]:
     """Values rounded to multiples of `step`, a power of two, so that they compress; NaN stays."""
-    scaled = np.multiply(values, np.float32(1.0 / step), dtype=np.float32)
+    scaled: NDArray[np.float32] = np.multiply(values, np.float32(1.0 / step), dtype=np.float32)
     np.rint(scaled, out=scaled)
+    scaled *= np.float32(step)
     # Adding zero turns a negative zero into zero.
-    return np.add(np.multiply(scaled, np.float32(step), out=scaled), np.float32(0), out=scaled)
+    scaled += np.float32(0)
+    return scaled
 
 
 def write_cog(
@@ -104,7 +105,7 @@ def write_cog(
                 **COMPRESSION,
             )
             _check_complete(partial, path.name)
-        os.replace(partial, path)
+        partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
 

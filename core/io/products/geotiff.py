@@ -20,7 +20,7 @@ from core.io.products.scene import Scene, Validity
 
 MAX_PIXELS = 2_500_000_000
 """Pixels of an image, about 50,000 x 50,000: more than any scene, less than a bomb."""
-MAX_BLOCK_BYTES = 1 << 30
+MAX_BLOCK_BYTES = 512 << 20
 """Bytes of one decoded block: some writers put the whole image into one strip."""
 UNTAGGED_FILL = {"int16": -10000.0}
 """Values that mean no data without a tag: -10000 in the signed products of Theia and others."""
@@ -201,20 +201,22 @@ def _unit_of(text: str, name: str, pointer: str) -> float:
 
 def _marking_of(dataset: Any, index: int, alpha: int | None, nodata: float | None) -> Marking:
     dtype = np.dtype(dataset.dtypes[index - 1])
-    tag = dataset.nodatavals[index - 1] if nodata is None else nodata
-    notes: list[str] = []
-    if tag is not None and not _occurs(tag, dtype):
-        notes.append(f"The nodata value {tag:g} cannot occur in {dtype.name} and is ignored.")
-        tag = None
-    if nodata is not None and tag is not None:
-        return Marking("tag", tag, False, ())
-    if alpha is not None:
-        return Marking("alpha", None, False, tuple(notes))
-    if tag is not None:
-        return Marking("nan" if math.isnan(tag) else "tag", tag, False, tuple(notes))
-    if MaskFlags.per_dataset in dataset.mask_flag_enums[index - 1]:
-        return Marking("mask", None, False, tuple(notes))
-    return Marking("none", UNTAGGED_FILL.get(dtype.name), True, tuple(notes))
+    value = dataset.nodatavals[index - 1] if nodata is None else nodata
+    notes: tuple[str, ...] = ()
+    if value is not None and not _occurs(value, dtype):
+        notes = (f"The nodata value {value:g} cannot occur in {dtype.name} and is ignored.",)
+        value = None
+    validity: Validity = "none"
+    if MaskFlags.per_dataset in dataset.mask_flag_enums[index - 1] and alpha is None:
+        validity = "mask"
+    elif alpha is not None:
+        validity = "alpha"
+    elif value is not None:
+        validity = "nan" if math.isnan(value) else "tag"
+    unmarked = validity == "none"
+    if unmarked:
+        value = UNTAGGED_FILL.get(dtype.name)
+    return Marking(validity, value, unmarked, notes)
 
 
 def _occurs(value: float, dtype: np.dtype[Any]) -> bool:

@@ -4,6 +4,8 @@ The codes are stable; ``docs/errors.md`` is generated from this module.  The lib
 the statuses stand in one table of the server.
 """
 
+import json
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
@@ -282,10 +284,15 @@ def problems_of(error: OptiGroundError) -> tuple[Problem, ...]:
 def shortened(value: object, limit: int = 200) -> object:
     """A value fit for a message: long texts, numbers and collections are cut, the rest is kept."""
     if isinstance(value, bool | float | None):
-        return value if value == value and value not in (float("inf"), float("-inf")) else str(value)
+        return (
+            value if value == value and value not in (float("inf"), float("-inf")) else str(value)
+        )
     if isinstance(value, int):
         return value if value.bit_length() <= 1024 else f"an integer of {value.bit_length()} bits"
     if isinstance(value, str):
         return value if len(value) <= limit else value[: limit - 1] + "…"
+    if isinstance(value, dict | list):
+        text = json.dumps(value, ensure_ascii=False, default=str)
+        return value if len(text) <= limit else text[: limit - 1] + "…"
     text = repr(value)
     return text if len(text) <= limit else text[: limit - 1] + "…"

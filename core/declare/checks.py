@@ -8,7 +8,7 @@ from posixpath import normpath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from core.declare.document import Path, pointer
+from core.declare.document import Path, pointer, said
 from core.declare.listing import Input
 from core.declare.values import CRS84, SourcePolicy
 from core.errors import OutOfRange, Problem, SourceRefused, TooLarge, WrongType, shortened
@@ -69,7 +69,7 @@ def _date_problems(place: Place) -> Iterator[Problem]:
     except ValueError:
         pass
     where = pointer(path)
-    message = f"{where} is {shortened(value)!r}, which is no date written YYYY-MM-DD."
+    message = f"{where} is {said(value)}, which is no date written YYYY-MM-DD."
     yield Problem(WrongType.code, where, shortened(value), "a date written YYYY-MM-DD", message)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from core.errors import DuplicateKey, MalformedRequest, OutOfRange, Problem, Refused
+from core.errors import DuplicateKey, MalformedRequest, OutOfRange, Problem, Refused, shortened
 
 MAX_DEPTH = 64
 MAX_DIGITS = 4300
@@ -49,6 +49,13 @@ def _escaped(token: str | int) -> str:
 def printable(text: str) -> str:
     """The text with what no database and no answer can hold replaced."""
     return _UNSTORABLE.sub("\ufffd", text)
+
+
+def said(value: Any) -> str:
+    """A value as JSON for a message, cut where it is long."""
+    shown = shortened(value)
+    cut = isinstance(shown, str) and not isinstance(value, str)
+    return str(shown) if cut else json.dumps(shown, ensure_ascii=False)
 
 
 def read(raw: bytes | str) -> Reading:

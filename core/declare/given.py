@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from core.declare.document import Path, pointer
+from core.declare.document import Path, pointer, said
 from core.declare.listing import Input
 from core.errors import OutOfRange, Problem, WrongType, shortened
 
@@ -142,13 +142,12 @@ def _format_problems(entry: Input, level: Mapping[str, Any], path: Path) -> list
 
 def _not_text(path: Path, value: Any, allowed: str) -> Problem:
     where = pointer(path)
-    shown = shortened(value)
-    message = f"{where} is {shown}; it has to be {allowed}."
-    return Problem(WrongType.code, where, shown, allowed, message)
+    message = f"{where} is {said(value)}; it has to be {allowed}."
+    return Problem(WrongType.code, where, shortened(value), allowed, message)
 
 
 def _unfit(path: Path, value: str, choices: tuple[str, ...]) -> Problem:
     where = pointer(path)
     allowed = f"one of {', '.join(choices)}"
-    message = f"{where} is {shortened(value)!r}; it has to be {allowed}."
+    message = f"{where} is {said(value)}; it has to be {allowed}."
     return Problem(OutOfRange.code, where, shortened(value), allowed, message)

@@ -288,7 +288,7 @@ def _output_schema(info: FieldInfo, product: Product, *, many: bool) -> Schema:
     if isinstance(product, ValueProduct):
         if product.schema is not None:
             return dict(product.schema)
-        schema = TypeAdapter(info.annotation).json_schema()
+        schema = _schema_of(info.annotation)
         return lowered(schema, schema.get("$defs", {}))
     one: Schema = {
         "type": "string",
@@ -296,3 +296,7 @@ def _output_schema(info: FieldInfo, product: Product, *, many: bool) -> Schema:
         "contentMediaType": product.media_type,
     }
     return {"type": "array", "items": one} if many else one
+
+
+def _schema_of(annotation: Any) -> Schema:
+    return TypeAdapter(annotation).json_schema()

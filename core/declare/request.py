@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
 
-from core.declare.document import pointer
+from core.declare.document import pointer, said
 from core.declare.listing import Output
 from core.declare.pipeline import Pipeline
 from core.errors import (
@@ -66,7 +66,7 @@ def _wrong(
     where = pointer(path)
     shown = shortened(value)
     return Problem(
-        error.code, where, shown, allowed, f"{where} is {shown!r}; it has to be {allowed}."
+        error.code, where, shown, allowed, f"{where} is {said(value)}; it has to be {allowed}."
     )
 
 

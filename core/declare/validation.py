@@ -10,14 +10,14 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from core.declare.checks import count_problems, value_problems
-from core.declare.document import Path, pointer, read
+from core.declare.document import Path, pointer, read, said
 from core.declare.given import Arguments, arguments
 from core.declare.listing import Input
 from core.declare.model import Parameters
 from core.declare.pipeline import Pipeline
 from core.declare.request import members, selection
 from core.declare.values import SourcePolicy
-from core.declare.words import allowed
+from core.declare.words import allowed, unit
 from core.errors import (
     MissingInput,
     OptiGroundError,
@@ -86,7 +86,7 @@ def validate_inputs(
 
 def _validated(pipeline: Pipeline, parameters: Parameters, document: dict[str, Any]) -> Validated:
     complete = pipeline.complete(parameters)
-    stored = {
+    stored: dict[str, Any] = {
         "process": pipeline.id,
         "version": pipeline.version,
         "inputs": _replayable(complete),
@@ -169,12 +169,8 @@ def _problem(entries: tuple[Input, ...], given: Arguments, detail: ErrorDetails)
     if kind == "missing":
         return Problem(code.code, where, None, permitted, f"{where} is missing: give {permitted}.")
     shown = shortened(value)
-    message = f"{where} is {_said(shown)}; it has to be {permitted}."
+    message = f"{where} is {said(value)}; it has to be {permitted}."
     return Problem(code.code, where, shown, permitted, message)
-
-
-def _said(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)
 
 
 def _without_tags(place: Iterable[str | int], *, keep_last: bool) -> Path:
@@ -210,9 +206,8 @@ def _permitted(entries: tuple[Input, ...], tokens: Path) -> str:
     words = allowed(_schema_at(entries, tokens))
     if entry is None or len(tokens) > 1 + entry.many:
         return words
-    odd = f", {entry.odd.sentence.lower().rstrip('.')}" if entry.odd else ""
-    unit = f" ({entry.unit})" if entry.unit not in ("", "1") else ""
-    return f"{words}{odd}{unit}"
+    words += f" {unit(entry.unit)}" if unit(entry.unit) else ""
+    return f"{words}, {entry.odd.sentence.lower().rstrip('.')}" if entry.odd else words
 
 
 def _schema_at(entries: tuple[Input, ...], tokens: Path) -> Mapping[str, Any]:

@@ -97,8 +97,9 @@ class PolygonArea(BaseModel):
 def _area_tag(value: Any) -> str | None:
     if isinstance(value, dict):
         return "<bbox>" if "bbox" in value else "<polygon>" if "coordinates" in value else None
-    tags = {BoxArea: "<bbox>", PolygonArea: "<polygon>"}
-    return tags.get(type(value))
+    if isinstance(value, BoxArea):
+        return "<bbox>"
+    return "<polygon>" if isinstance(value, PolygonArea) else None
 
 
 Area = Annotated[

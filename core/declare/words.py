@@ -17,6 +17,18 @@ def number(value: Any) -> str:
     return str(value)
 
 
+_UNITS = {"{pixel}": "pixels", "{acquisition}": "acquisitions", "1": "", "m": "m", "s": "s"}
+
+
+def unit(code: str) -> str:
+    """A UCUM code as people write it; "" for a pure number.
+
+    >>> unit("{pixel}"), unit("m"), unit("1")
+    ('pixels', 'm', '')
+    """
+    return _UNITS.get(code, code)
+
+
 def allowed(schema: Mapping[str, Any]) -> str:
     """What the schema allows.
 

@@ -379,9 +379,10 @@ class MpicOptOutputs(Outputs):
     """Standard uncertainty of displacement_north, one sigma, from texture and misfit of the match;
     in the units asked for. Systematic errors (orbit, terrain, sensor stripes) are not in it.
     """
-    forward_backward: Annotated[Many, RasterProduct("{pixel}", low=0.0, colours="viridis")]
-    """Distance in pixels between a place and where matching there and back again ends: 0 for a
-    match that confirms itself. Kept wherever something was matched.
+    forward_backward: Annotated[Many, RasterProduct("m", low=0.0, colours="viridis")]
+    """Distance in metres between a place and where matching there and back again ends: 0 for a
+    match that confirms itself. In metres whatever the units asked for, and kept wherever
+    something was matched.
     """
     reasons: Annotated[Many, RasterProduct("", dtype="uint16", nodata=0.0, colours="classes")]
     """Why a pixel has no value, as bits that may add up; 0 where it has one. The bits are listed in

@@ -1,0 +1,232 @@
+"""Looking at a job's inputs before its work: headers only, in a child process with limits.
+
+Files of strangers are parsed here first.  A file that makes the reader crash, hang or swell ends
+this process and not the one that answers users.
+"""
+
+import contextlib
+import json
+import logging
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import uuid
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from core.compute import MIB
+from core.declare import SourcePolicy
+from core.errors import (
+    BadRaster,
+    Internal,
+    LimitReached,
+    OptiGroundError,
+    Problem,
+    Refused,
+    error_classes,
+)
+from core.job.context import context_of, parameters_of
+from core.job.ending import ending_of, told_in_full
+from core.job.environment import child_environment
+from core.job.request import JobRequest, compute_of, function, load, pipeline_of, prepare
+from core.progress import Progress
+from core.workspace import Workspace, write_whole
+
+INSPECTION = "inspection.json"
+TIMEOUT_S = 30.0
+MEMORY = 1024 * MIB
+CRASHES = {-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS, -signal.SIGFPE, -signal.SIGILL}
+
+log = logging.getLogger(__name__)
+
+
+class Inspector:
+    """The child process that inspects the inputs of the job in a directory.
+
+    Parameters
+    ----------
+    directory
+        A prepared job.
+    timeout_s, memory
+        Seconds, and bytes of data, that it may use.
+    environment
+        Of the child; None: that of the present process, which is one already.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        memory: int = MEMORY,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.directory = directory
+        self.timeout_s = timeout_s
+        self.errors = directory / "inspection.log"
+        limits = ["--seconds", str(timeout_s), "--memory", str(memory)]
+        with self.errors.open("wb") as stream:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "core", "inspect", "--job", str(directory), *limits],
+                env=None if environment is None else dict(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=stream,
+            )
+
+    def report(self) -> dict[str, Any]:
+        """What the inspection found, when it is done.
+
+        Raises
+        ------
+        Refused
+            With what is wrong with the inputs.
+        LimitReached, BadRaster, Internal
+            The child did not come to an end of its own.
+        """
+        try:
+            self.process.wait(self.timeout_s)
+        except subprocess.TimeoutExpired:
+            raise LimitReached(
+                f"Looking at the inputs took longer than {self.timeout_s:.0f} s."
+            ) from None
+        finally:
+            self.stop()
+        found = self.directory / INSPECTION
+        if not found.exists():
+            raise self._death()
+        answer: dict[str, Any] = json.loads(found.read_bytes())
+        if answer["refused"]:
+            raise Refused(Problem(**problem) for problem in answer["problems"])
+        if answer["problems"]:
+            problem = answer["problems"][0]
+            log.error("the inspection failed: %s\n%s", problem["message"], self._told())
+            raise _error(problem, answer["error_id"])
+        report: dict[str, Any] = answer["report"]
+        return report
+
+    def stop(self) -> None:
+        """End the child if it still runs."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+    def _death(self) -> OptiGroundError:
+        code = self.process.returncode
+        if code in CRASHES:
+            log.error("the inspection crashed (%s)\n%s", code, self._told())
+            return BadRaster("An input is damaged such that it cannot be read at all.")
+        if code in {-signal.SIGXCPU, -signal.SIGKILL}:
+            return LimitReached("Looking at the inputs took more time or memory than it may.")
+        error_id = uuid.uuid4().hex[:12]
+        log.error("error %s: the inspection ended with %s\n%s", error_id, code, self._told())
+        return Internal(
+            f"Something went wrong on our side; the operator finds it under {error_id}.",
+            value=error_id,
+        )
+
+    def _told(self) -> str:
+        return self.errors.read_text(errors="replace")[-10_000:]
+
+
+def inspect(
+    process: str,
+    document: dict[str, Any],
+    policy: SourcePolicy,
+    files: Mapping[str, str],
+    *,
+    timeout_s: float = TIMEOUT_S,
+    memory: int = MEMORY,
+    scratch: Path | None = None,
+    pipeline: str = "",
+) -> dict[str, Any]:
+    """What a job with these inputs would find in their headers; {} if the service looks at none.
+
+    Parameters
+    ----------
+    process, document, policy, files, pipeline
+        As in :class:`core.job.JobRequest`.
+    timeout_s, memory
+        Limits of the child process that looks.
+    scratch
+        Folder for what has to be downloaded; it is emptied again.
+
+    Raises
+    ------
+    OptiGroundError
+        As :meth:`Inspector.report`.
+    """
+    request = JobRequest(process, document, policy, files, pipeline=pipeline)
+    if pipeline_of(request).inspect is None:
+        return {}
+    with tempfile.TemporaryDirectory(dir=scratch, prefix="inspect-") as folder:
+        directory = Path(folder)
+        prepare(directory, request)
+        environment = child_environment(directory, memory=memory)
+        inspector = Inspector(
+            directory, timeout_s=timeout_s, memory=memory, environment=environment
+        )
+        return inspector.report()
+
+
+def inspect_here(directory: Path, *, seconds: float, memory: int) -> int:
+    """Inspect the inputs of the job in `directory` in the present process, under limits.
+
+    Writes ``inspection.json``: ``report``, ``problems``, ``refused``, ``error_id``.
+    """
+    _limit(seconds, memory)
+    answer: dict[str, Any] = {"report": {}, "problems": [], "refused": False, "error_id": None}
+    code = 0
+    try:
+        answer["report"] = _look(directory)
+    except Exception as error:
+        sys.stderr.write(told_in_full(error))
+        ending = ending_of(error, directory)
+        code = ending.exit_code
+        answer |= {
+            "problems": list(ending.problems),
+            "refused": ending.refused,
+            "error_id": ending.error_id,
+        }
+    write_whole(directory / INSPECTION, json.dumps(answer, allow_nan=False).encode())
+    return code
+
+
+def _look(directory: Path) -> dict[str, Any]:
+    request = load(directory)
+    pipeline = pipeline_of(request)
+    if pipeline.inspect is None:
+        return {}
+    workspace = Workspace(directory)
+    compute = replace(compute_of(request, workspace.scratch), workers=1, executor="threads")
+    with ThreadPoolExecutor(1) as pool:
+        context = context_of(request, pipeline, workspace, compute, pool, Progress())
+        report: dict[str, Any] = function(pipeline.inspect)(parameters_of(request), context)
+    return report
+
+
+def _error(problem: Mapping[str, Any], error_id: str | None) -> OptiGroundError:
+    """The error that a problem told of, in this process."""
+    classes = {kind.code: kind for kind in error_classes()}
+    kind = classes.get(problem["code"], Internal)
+    return kind(
+        problem["message"],
+        pointer=problem["pointer"],
+        value=error_id or problem["value"],
+        allowed=problem["allowed"],
+    )
+
+
+def _limit(seconds: float, memory: int) -> None:
+    for what, limit in (
+        (resource.RLIMIT_CPU, int(seconds) + 1),
+        (resource.RLIMIT_DATA, memory),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(what, (limit, limit))

@@ -284,9 +284,7 @@ def problems_of(error: OptiGroundError) -> tuple[Problem, ...]:
 def shortened(value: object, limit: int = 200) -> object:
     """A value fit for a message: long texts, numbers and collections are cut, the rest is kept."""
     if isinstance(value, bool | float | None):
-        return (
         return value if value is None or math.isfinite(value) else str(value)
-        )
     if isinstance(value, int):
         return value if value.bit_length() <= 1024 else f"an integer of {value.bit_length()} bits"
     if isinstance(value, str):

@@ -299,8 +299,8 @@ def table(runs: tuple[Run, ...]) -> str:
 def picture(pair: Pair, run: Run, path: Path) -> None:
     """Truth, measurement and their difference, both components, on one sheet."""
     brightness = fault.read_brightness(pair.reference)
-    around = Scale(-4.0, 4.0, "rdbu_r")
-    close = Scale(-0.5, 0.5, "rdbu_r")
+    around = Scale(-4.0, 4.0, "blue-white-red")
+    close = Scale(-0.5, 0.5, "blue-white-red")
     rows = []
     for name in ("east", "north"):
         true, measured = getattr(pair.truth, name), getattr(run.measured, name)

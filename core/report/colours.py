@@ -5,11 +5,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-# Eleven or nine colours at equal distances, read off the published maps: ColorBrewer's RdBu
-# (reversed) and the perceptually uniform viridis and magma.  The names are those of matplotlib and
-# of the STAC render extension.
+# Nine or eleven colours at equal distances, read off the published maps: ColorBrewer's RdBu,
+# reversed, and the perceptually uniform viridis and magma.
 _STOPS: dict[str, str] = {
-    "rdbu_r": "053061 2166ac 4393c3 92c5de d1e5f0 f7f7f7 fddbc7 f4a582 d6604d b2182b 67001f",
+    "blue-white-red": (
+        "053061 2166ac 4393c3 92c5de d1e5f0 f7f7f7 fddbc7 f4a582 d6604d b2182b 67001f"
+    ),
     "viridis": "440154 472d7b 3b528b 2c728e 21918c 28ae80 5ec962 addc30 fde725",
     "magma": "000004 1d1147 51127c 832681 b73779 e75263 fc8961 fec488 fcfdbf",
     "grey": "141414 f5f5f5",

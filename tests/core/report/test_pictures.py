@@ -7,8 +7,11 @@ import pytest
 from affine import Affine
 from PIL import Image
 
+from core.declare import RasterProduct
 from core.grid import Grid
-from core.report import colours, pictures
+from core.pipelines import PIPELINES
+from core.reasons import Reason
+from core.report import colours, keys, pictures
 
 UTM = Grid((100, 200), Affine(10, 0, 400_000, 0, -10, 4_700_000), "EPSG:32633")
 
@@ -19,7 +22,7 @@ def drawn(values: np.ndarray, **options: object) -> np.ndarray:
         grid=options.pop("grid", UTM),
         title="title",
         unit="m",
-        scale=colours.Scale(-1.0, 1.0, "rdbu_r"),
+        scale=colours.Scale(-1.0, 1.0, "blue-white-red"),
         **options,
     )
     return np.asarray(pictures.draw(panel, side=400))
@@ -30,13 +33,15 @@ def colour_share(picture: np.ndarray, colour: tuple[int, int, int]) -> float:
 
 
 def test_low_values_are_blue_and_high_values_red_in_the_diverging_map() -> None:
-    low, middle, high = colours.Scale(-2, 2, "rdbu_r").paint(np.array([[-3.0, 0.0, 3.0]]))[0]
+    low, middle, high = colours.Scale(-2, 2, "blue-white-red").paint(np.array([[-3.0, 0.0, 3.0]]))[
+        0
+    ]
     assert low[2] > low[0]
     assert high[0] > high[2]
     assert min(middle) > 240
 
 
-@pytest.mark.parametrize("name", [name for name in colours.NAMES if name != "rdbu_r"])
+@pytest.mark.parametrize("name", [name for name in colours.NAMES if name != "blue-white-red"])
 def test_sequential_maps_grow_brighter_with_the_value(name: str) -> None:
     painted = colours.Scale(0, 1, name).paint(np.linspace(0, 1, 64)[None, :]).astype(float)
     brightness = painted[0] @ [0.299, 0.587, 0.114]
@@ -53,7 +58,7 @@ def test_each_half_of_the_map_has_the_colour_of_its_value() -> None:
     values = np.full((100, 200), -1.0)
     values[:, 100:] = 1.0
     picture = drawn(values)
-    blue, red = colours.Scale(-1, 1, "rdbu_r").paint(np.array([[-1.0, 1.0]]))[0]
+    blue, red = colours.Scale(-1, 1, "blue-white-red").paint(np.array([[-1.0, 1.0]]))[0]
     columns_blue = np.nonzero(np.all(picture == blue, axis=-1))[1]
     assert colour_share(picture, tuple(blue)) == pytest.approx(
         colour_share(picture, tuple(red)), rel=0.02
@@ -96,7 +101,7 @@ def test_a_quicklook_is_a_small_png(tmp_path: Path, unit: str) -> None:
         unit=unit,
         low=-3,
         high=3,
-        colours="rdbu_r",
+        colours="blue-white-red",
         note="a second line",
     )
     with Image.open(tmp_path / "map.png") as picture:
@@ -133,3 +138,24 @@ def test_a_sheet_holds_its_maps_side_by_side(tmp_path: Path) -> None:
     with Image.open(tmp_path / "sheet.png") as picture:
         assert picture.width >= 2 * single.width
         assert picture.height >= 2 * single.height
+
+
+def test_the_map_of_reasons_names_what_occurs_and_nothing_else(tmp_path: Path) -> None:
+    reasons = np.zeros((100, 200), np.uint16)
+    reasons[:50] = np.uint16(Reason.LOW_SCORE | Reason.OUTLIER)
+    pictures.reasons_map(tmp_path / "reasons.png", reasons, UTM, title="Why there is no value")
+    low_score = keys.CLASSES[7]
+    with Image.open(tmp_path / "reasons.png") as picture:
+        pixels = np.asarray(picture.convert("RGB")).astype(int)
+    assert np.mean(np.abs(pixels - low_score).max(axis=-1) < 8) == pytest.approx(0.3, abs=0.15)
+
+
+def test_every_raster_of_every_service_has_a_colour_map_that_can_be_drawn() -> None:
+    for pipeline in PIPELINES.values():
+        for output in pipeline.output_list:
+            if isinstance(output.product, RasterProduct) and output.product.colours != "classes":
+                assert output.product.colours in colours.NAMES, output.id
+
+
+def test_classes_have_colours_of_their_own() -> None:
+    assert len(set(keys.CLASSES)) == 17

@@ -20,7 +20,7 @@ HEARTBEAT = "heartbeat"
 LOG = "log.txt"
 OPERATOR_LOG = "operator.log"
 
-TICK = 1.0
+TICK = 0.5
 """Seconds between heartbeats."""
 PACE = 0.25
 """Seconds that lie at least between two writings of the status."""

@@ -3,6 +3,7 @@ import threading
 from pathlib import Path
 
 import pytest
+
 from core.workspace import Workspace, write_whole
 
 
@@ -16,7 +17,9 @@ def write(text: str):
 
 
 def test_a_published_file_is_whole_and_described(workspace: Workspace) -> None:
-    file = workspace.publish("score/a_b.txt", write("12345"), type="text/plain", key="a_b", title="T")
+    file = workspace.publish(
+        "score/a_b.txt", write("12345"), type="text/plain", key="a_b", title="T"
+    )
     assert (workspace.output / "score/a_b.txt").read_text() == "12345"
     assert file.path == "score/a_b.txt"
     assert file.size == 5

@@ -12,7 +12,7 @@ class NotFound(InputError):
 
 
 class MethodNotAllowed(InputError):
-    """This address does not know the method of the request."""
+    """The address does not know the method of the request."""
 
     code = "method-not-allowed"
 
@@ -84,7 +84,7 @@ class RangeNotSatisfiable(InputError):
 
 
 class NotAuthenticated(InputError):
-    """This server wants an API key, and none of its own was given."""
+    """The server wants an API key, and none of its own was given."""
 
     code = "not-authenticated"
 

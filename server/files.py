@@ -60,7 +60,8 @@ def send(
     except FileNotFoundError as error:
         raise ResultsGone("This file was removed from the server.") from error
     shown = "inline" if type_.partition(";")[0] in _INLINE else "attachment"
-    response.headers["Content-Disposition"] = f"{shown}; filename*=UTF-8''{quote(name)}"
+    response.headers["Content-Disposition"] = f'{shown}; filename="{quote(name)}"'
+    response.headers.pop("Expires", None)
     # A result never changes, but it can be removed: caches ask again, and get 304.
     response.headers["Cache-Control"] = "private, no-cache"
     response.headers["Accept-Ranges"] = "bytes"

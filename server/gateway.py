@@ -21,15 +21,13 @@ Json = dict[str, Any]
 
 _SPEC = "http://www.opengis.net/spec/"
 _PROCESSES = f"{_SPEC}ogcapi-processes-1/1.0/conf/"
-_NOT_SERVED = frozenset(
-    {f"{_SPEC}ogcapi-common-2/1.0/conf/collections", f"{_PROCESSES}callback"}
-)
+_NOT_SERVED = frozenset({f"{_SPEC}ogcapi-common-2/1.0/conf/collections", f"{_PROCESSES}callback"})
 _SERVED = tuple(_PROCESSES + name for name in ("html", "job-list", "dismiss"))
 _ABSENT = ("/collections", "/TileMatrixSets", "f=jsonld")
 """Parts of links to what pygeoapi has and this server has not."""
 
 
-class Manager(BaseManager):  # type: ignore[misc]
+class Manager(BaseManager):
     """Tells pygeoapi which processes there are and that jobs run asynchronously.
 
     Jobs themselves never pass through pygeoapi: the views write them into our store.

@@ -12,24 +12,6 @@ JSON = "application/json"
 HTML = "text/html"
 
 
-def base_url(public_url: str | None, host: str, port: int) -> str:
-    """The address clients know this server by, without a trailing slash.
-
-    Examples
-    --------
-    >>> base_url(None, "127.0.0.1", 5000)
-    'http://127.0.0.1:5000'
-    >>> base_url(None, "::1", 5000)
-    'http://[::1]:5000'
-    >>> base_url("https://example.org/ground/", "127.0.0.1", 5000)
-    'https://example.org/ground'
-    """
-    if public_url:
-        return public_url.rstrip("/")
-    name = f"[{host}]" if ":" in host else host
-    return f"http://{name}:{port}"
-
-
 def absolute(path: str, query: Mapping[str, object] | None = None) -> str:
     """The absolute link to a path of this server (``/jobs``), quoted where it must be."""
     base: str = current_app.config["BASE_URL"]
@@ -50,9 +32,7 @@ def link(
     return {"href": absolute(path, query), "rel": rel, "type": type_, "title": title}
 
 
-def representations(
-    path: str, title: str, query: Mapping[str, object] | None = None
-) -> list[Link]:
+def representations(path: str, title: str, query: Mapping[str, object] | None = None) -> list[Link]:
     """The links from a JSON document to itself and to its page."""
     return [
         link(path, "self", JSON, title, query),

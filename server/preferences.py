@@ -14,8 +14,8 @@ LONGEST_WAIT_S = 20.0
 
 Format = Literal["json", "html"]
 
-_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_PAIR = re.compile(rf'\s*({_TOKEN})\s*(?:=\s*({_TOKEN}|"(?:[^"\\]|\\.)*"))?\s*')
+_WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_PAIR = re.compile(rf'\s*({_WORD})\s*(?:=\s*({_WORD}|"(?:[^"\\]|\\.)*"))?\s*')
 _SEPARATOR = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*")+')
 
 

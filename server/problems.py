@@ -24,6 +24,7 @@ STATUS: Mapping[str, HTTPStatus] = {
     "cancelled": HTTPStatus.GONE,
     "cross-site": HTTPStatus.FORBIDDEN,
     "disk-full": HTTPStatus.INSUFFICIENT_STORAGE,
+    "limit-reached": HTTPStatus.UNPROCESSABLE_ENTITY,
     "method-not-allowed": HTTPStatus.METHOD_NOT_ALLOWED,
     "misdirected": HTTPStatus.MISDIRECTED_REQUEST,
     "no-such-job": HTTPStatus.NOT_FOUND,
@@ -31,6 +32,7 @@ STATUS: Mapping[str, HTTPStatus] = {
     "no-such-upload": HTTPStatus.NOT_FOUND,
     "not-authenticated": HTTPStatus.UNAUTHORIZED,
     "not-found": HTTPStatus.NOT_FOUND,
+    "nothing-measured": HTTPStatus.UNPROCESSABLE_ENTITY,
     "queue-full": HTTPStatus.TOO_MANY_REQUESTS,
     "range-not-satisfiable": HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
     "result-not-ready": HTTPStatus.NOT_FOUND,
@@ -112,9 +114,9 @@ def answer_to(error: OptiGroundError) -> Answer:
         headers["Retry-After"] = str(error.retry_after_s)
     if isinstance(error, errors.NotAuthenticated):
         headers["WWW-Authenticate"] = 'Bearer realm="OptiGround", Basic realm="OptiGround"'
-    return Answer(
-        document(error.code, error.message, problems=told), status_of(error.code), headers
-    )
+    error_id = str(error.value) if isinstance(error, core_errors.Internal) else None
+    made = document(error.code, error.message, problems=told, error_id=error_id)
+    return Answer(made, status_of(error.code), headers)
 
 
 def answer_to_http(error: HTTPException) -> Answer:
@@ -170,7 +172,8 @@ def install(app: Flask) -> None:
     """Let every error of `app` be answered by the functions above."""
 
     def known(error: OptiGroundError) -> Response:
-        if status_of(error.code) >= 500 and error.code not in STATUS:
+        logged = isinstance(error, core_errors.Internal) and isinstance(error.value, str)
+        if status_of(error.code) >= 500 and error.code not in STATUS and not logged:
             return respond(answer_to_fault(error))
         return respond(answer_to(error))
 

@@ -18,7 +18,7 @@ class WaitingRoom:
     """
 
     def __init__(self, threads: int) -> None:
-        self._places = threading.BoundedSemaphore(max(1, threads // 2))
+        self._places = threading.BoundedSemaphore(threads // 2)
 
     @contextmanager
     def place(self) -> Iterator[bool]:

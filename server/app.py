@@ -1,0 +1,45 @@
+"""The web application: what gunicorn runs as ``server.app:create_app()``."""
+
+from urllib.parse import urlsplit
+
+from flask import Flask
+
+from server import access, filters, links, problems, security, services, views
+from server.settings import Settings, current_settings
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Make the application.
+
+    Nothing is opened here: gunicorn may fork after this, and database connections do not survive.
+
+    Parameters
+    ----------
+    settings
+        Those of the process if left out.
+
+    Raises
+    ------
+    server.errors.ListeningRefused
+        The settings would open the server to the network without access control.
+    """
+    settings = settings or current_settings()
+    access.check_listening(settings.host, settings.api_keys)
+    app = Flask("server", static_url_path="/static")
+    app.config.update(
+        BASE_URL=settings.base_url,
+        MAX_CONTENT_LENGTH=settings.body_limit,
+        MAX_FORM_MEMORY_SIZE=settings.body_limit,
+        SEND_FILE_MAX_AGE_DEFAULT=3600,
+    )
+    app.url_map.strict_slashes = False
+    app.jinja_env.trim_blocks = True
+    app.jinja_env.lstrip_blocks = True
+    app.jinja_env.globals.update(url=links.on_page, absolute=links.absolute)
+    filters.install(app)
+    services.install(app, services.Services(settings))
+    given = (*settings.allowed_hosts, urlsplit(settings.base_url).netloc)
+    security.install(app, frozenset(map(security.host_name, given)) - {""})
+    problems.install(app)
+    views.register(app)
+    return app

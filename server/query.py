@@ -1,0 +1,83 @@
+"""Parameters in the query of an address, checked."""
+
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime, time
+
+from server.errors import BadQuery
+
+
+def whole_number(query: Mapping[str, str], name: str, *, low: int, high: int, default: int) -> int:
+    """A whole number from `low` on; more than `high` counts as `high`, as OGC API wants it.
+
+    Examples
+    --------
+    >>> whole_number({"limit": "2000"}, "limit", low=1, high=1000, default=20)
+    1000
+    """
+    text = query.get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) <= 18 and int(text) >= low):
+        raise BadQuery(
+            f"The query parameter {name} is {text[:40]!r}; it has to be a whole number from {low}.",
+            value=text[:40],
+            allowed=f"{low} to {high}",
+        )
+    return min(int(text), high)
+
+
+def words[Word: str](
+    query: Mapping[str, str], name: str, allowed: Collection[Word]
+) -> tuple[Word, ...]:
+    """A comma-separated list of words, each one of `allowed`."""
+    given = [word for word in query.get(name, "").split(",") if word]
+    known = {str(word): word for word in allowed}
+    for word in given:
+        if word not in known:
+            raise BadQuery(
+                f"The query parameter {name} has {word[:40]!r}; it can be "
+                f"{', '.join(sorted(allowed))}.",
+                value=word[:40],
+                allowed=", ".join(sorted(allowed)),
+            )
+    return tuple(known[word] for word in given)
+
+
+def interval(query: Mapping[str, str], name: str) -> tuple[datetime | None, datetime | None]:
+    """An instant, or an interval ``START/END`` open where it says ``..``; dates are whole days.
+
+    Examples
+    --------
+    >>> interval({"datetime": "2026-01-01T00:00:00Z/.."}, "datetime")
+    (datetime.datetime(2026, 1, 1, 0, 0, tzinfo=datetime.timezone.utc), None)
+    """
+    text = query.get(name)
+    if text is None:
+        return None, None
+    start, slash, end = text.partition("/")
+    first = _moment(start, text, name, time.min)
+    last = _moment(end if slash else start, text, name, time.max)
+    if first is None and last is None:
+        raise _bad_time(text, name)
+    return first, last
+
+
+def _moment(part: str, text: str, name: str, at: time) -> datetime | None:
+    if part in ("", ".."):
+        return None
+    try:
+        # "+" in a query that was not escaped arrives as a space.
+        found = datetime.fromisoformat(part.replace(" ", "+"))
+    except ValueError:
+        raise _bad_time(text, name) from None
+    if "T" not in part.upper():
+        found = datetime.combine(found.date(), at)
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+
+
+def _bad_time(text: str, name: str) -> BadQuery:
+    return BadQuery(
+        f"The query parameter {name} is {text[:80]!r}; it has to be a time of RFC 3339, or an "
+        "interval START/END with .. for an open end.",
+        value=text[:80],
+    )

@@ -1,0 +1,134 @@
+"""Results of a job in the forms that OGC API - Processes has for them: document, or raw."""
+
+import json
+import secrets
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from flask import Response
+
+from core.declare import Output, Pipeline, ValueProduct
+from server import problems
+from server.answers import as_json
+from server.documents import (
+    file_link,
+    files_of,
+    is_by_reference,
+    results,
+    selected,
+    value_link,
+)
+from server.errors import ResultNotReady, ResultsGone
+from server.jobs.models import Job
+from server.links import absolute
+
+
+class Part(NamedTuple):
+    """One result in raw form: bytes, or only where they are."""
+
+    output: str
+    type: str
+    content: bytes
+    location: str
+
+
+def check_there(job: Job) -> None:
+    """Refuse where a job has no results to give.
+
+    Raises
+    ------
+    ResultNotReady, ResultsGone
+        It has not ended; it was dismissed or its results have expired.
+    """
+    if not job.final:
+        raise ResultNotReady(f"The job is {job.status}: {job.message}")
+    if job.removed is not None or job.status == "dismissed":
+        raise ResultsGone(job.removed or "The job was dismissed.")
+
+
+def answer_to_failure(job: Job) -> problems.Answer:
+    """The answer to who wants the results of a job that failed: the reason, with its status."""
+    code = str(job.problems[0]["code"]) if job.problems else "internal-error"
+    made = problems.document(code, job.message, problems=job.problems, error_id=job.error_id)
+    return problems.Answer(made, problems.status_of(code), {})
+
+
+def answer_to_execution(job: Job, pipeline: Pipeline) -> Response:
+    """The results as the answer to a synchronous execution: raw unless the request says document.
+
+    Raises
+    ------
+    ResultsGone
+        The job was dismissed while the client waited.
+    """
+    monitor = f'<{absolute(f"/jobs/{job.id}")}>; rel="monitor"'
+    if job.status == "failed":
+        response = problems.respond(answer_to_failure(job))
+    else:
+        check_there(job)
+        raw = job.document.get("response", "raw") == "raw"
+        response = as_raw(job, pipeline) if raw else as_document(job, pipeline)
+    response.headers.add("Link", monitor)
+    return response
+
+
+def as_document(job: Job, pipeline: Pipeline) -> Response:
+    """The results as one JSON object."""
+    return as_json(results(job, selected(job, pipeline)))
+
+
+def as_raw(job: Job, pipeline: Pipeline) -> Response:
+    """The results as they are.
+
+    One value is the body itself; files are links in the header of an empty answer; values together
+    with others are the parts of a multipart body, files among them parts that say where they are.
+    """
+    parts = [part for output in selected(job, pipeline) for part in _parts(job, output)]
+    if all(part.location for part in parts):
+        response = Response(status=204)
+        for part in parts:
+            target = f'<{part.location}>; rel="related"; type="{part.type}"; title="{part.output}"'
+            response.headers.add("Link", target)
+    elif len(parts) == 1:
+        response = Response(parts[0].content, content_type=parts[0].type)
+    else:
+        boundary = secrets.token_hex(16)
+        response = Response(
+            b"".join(_multipart(parts, boundary)),
+            content_type=f'multipart/related; boundary="{boundary}"; type="{parts[0].type}"',
+        )
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def value_part(output: Output, value: object) -> Part:
+    """A value in raw form: a text as it is, anything else as JSON."""
+    if isinstance(value, Mapping) and isinstance(value.get("href"), str):
+        type_ = str(value.get("type") or output.media_type)
+        return Part(output.id, type_, b"", str(value["href"]))
+    if isinstance(value, str):
+        return Part(output.id, "text/plain; charset=utf-8", value.encode(), "")
+    body = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return Part(output.id, "application/json", body.encode(), "")
+
+
+def _parts(job: Job, output: Output) -> Iterator[Part]:
+    if isinstance(output.product, ValueProduct):
+        if is_by_reference(job, output):
+            link = value_link(job, output)
+            yield Part(output.id, link["type"], b"", link["href"])
+        else:
+            yield value_part(output, job.outputs[output.id])
+        return
+    for file in files_of(job, output.id):
+        yield Part(output.id, file.type, b"", file_link(job, file)["href"])
+
+
+def _multipart(parts: list[Part], boundary: str) -> Iterator[bytes]:
+    for part in parts:
+        yield f"--{boundary}\r\nContent-ID: <{part.output}>\r\n".encode()
+        yield f"Content-Type: {part.type}\r\n".encode()
+        if part.location:
+            yield f"Content-Location: {part.location}\r\n".encode()
+        yield b"\r\n" + part.content + b"\r\n"
+    yield f"--{boundary}--\r\n".encode()

@@ -1,0 +1,69 @@
+"""The server as a whole: landing page, conformance, OpenAPI document, health."""
+
+from flask import Blueprint, Response, request
+
+from processes import openapi
+from server.answers import as_json, as_page, is_page_wanted
+from server.links import JSON, absolute, link
+from server.services import services
+
+blueprint = Blueprint("landing", __name__)
+
+OPENAPI_TYPE = "application/vnd.oai.openapi+json;version=3.0"
+DISPATCHER_SILENCE_S = 10.0
+"""A dispatcher that has written nothing for this long counts as down."""
+
+
+@blueprint.get("/")
+def landing() -> Response:
+    """What this server is, and where everything else is."""
+    pipelines = services().pipelines
+    if is_page_wanted():
+        return as_page("landing.html", pipelines=pipelines, about=_about())
+    page = services().gateway.landing()
+    # pygeoapi escapes texts as for HTML, so they are put in again as they are.
+    page |= {name: _about()[name] for name in ("title", "description")}
+    page["links"].append(link("/uploads", "related", JSON, "Uploaded files"))
+    page["links"].append(link("/health", "status", JSON, "Health of the server"))
+    return as_json(page)
+
+
+@blueprint.get("/conformance")
+def conformance() -> Response:
+    """The conformance classes."""
+    classes = services().gateway.conformance()
+    if is_page_wanted():
+        return as_page("conformance.html", classes=classes["conformsTo"])
+    return as_json(classes)
+
+
+@blueprint.get("/openapi")
+def openapi_document() -> Response:
+    """The OpenAPI document, or a page that lists its operations."""
+    document = openapi.document(services().pipelines, absolute("/").rstrip("/"))
+    if is_page_wanted():
+        return as_page("openapi.html", document=document)
+    asked = request.accept_mimetypes.best_match([OPENAPI_TYPE.partition(";")[0], JSON])
+    return as_json(document, type_=JSON if asked == JSON else OPENAPI_TYPE)
+
+
+@blueprint.get("/health")
+def health() -> Response:
+    """Whether jobs can be taken and will be run."""
+    store = services().store
+    writable = store.is_writable()
+    silence = store.dispatcher_age_s() if writable else None
+    running = silence is not None and silence < DISPATCHER_SILENCE_S
+    healthy = writable and running
+    document = {
+        "status": "ok" if healthy else "unavailable",
+        "store": "writable" if writable else "not writable",
+        "dispatcher": "running" if running else "silent",
+        "dispatcher_silence_s": None if silence is None else round(silence, 1),
+    }
+    return as_json(document, 200 if healthy else 503)
+
+
+def _about() -> dict[str, str]:
+    identification = services().settings.configuration["metadata"]["identification"]
+    return {name: str(identification[name]) for name in ("title", "description")}

@@ -1,0 +1,61 @@
+"""The processes and their descriptions."""
+
+from typing import Any
+
+from flask import Blueprint, Response, request
+
+from core.declare import Input, Pipeline
+from processes import ogc
+from server.answers import as_json, as_page, is_page_wanted
+from server.links import absolute, representations
+from server.query import whole_number
+from server.services import services
+
+blueprint = Blueprint("processes", __name__)
+
+MOST = 1000
+
+
+@blueprint.get("/processes")
+def process_list() -> Response:
+    """The processes in the order of the configuration."""
+    pipelines = services().pipelines
+    limit = whole_number(request.args, "limit", low=1, high=MOST, default=MOST)
+    if is_page_wanted():
+        return as_page("processes.html", pipelines=list(pipelines.values())[:limit])
+    listed = services().gateway.processes()
+    own = [entry for entry in listed["processes"] if entry["id"] in pipelines][:limit]
+    # Links and order are pygeoapi's; the texts come from the declaration, unescaped.
+    listed["processes"] = [entry | ogc.summary(pipelines[entry["id"]], absolute) for entry in own]
+    listed["links"] = representations("/processes", "The processes", request.args)
+    return as_json(listed)
+
+
+@blueprint.get("/processes/<process_id>")
+def process(process_id: str) -> Response:
+    """What a process does, wants and makes."""
+    pipeline = services().pipeline(process_id)
+    description = ogc.description(pipeline, absolute)
+    if is_page_wanted():
+        return as_page(
+            "process.html",
+            pipeline=pipeline,
+            groups=_groups(pipeline),
+            example=_example(pipeline),
+        )
+    return as_json(description)
+
+
+def _groups(pipeline: Pipeline) -> dict[str, list[Input]]:
+    """The inputs by group: first the simple ones of each, then the advanced ones."""
+    found: dict[str, list[Input]] = {}
+    for entry in sorted(pipeline.input_list, key=lambda entry: entry.advanced):
+        found.setdefault(entry.group, []).append(entry)
+    return found
+
+
+def _example(pipeline: Pipeline) -> dict[str, Any]:
+    """A request that shows the required inputs, or the first ones where none is required."""
+    tried = [entry for entry in pipeline.input_list if entry.example is not None]
+    required = [entry for entry in tried if entry.required] or tried[:2]
+    return {"inputs": {entry.id: entry.example for entry in required}}

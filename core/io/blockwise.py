@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 
 from core.progress import Progress
 
@@ -60,3 +60,11 @@ def _first[Piece, Result](waiting: deque[tuple[Piece, Future[Result]]]) -> tuple
     result = future.result()
     waiting.popleft()
     return piece, result
+
+
+def spread_over_threads[Piece, Result](
+    work: Callable[[Piece], Result], pieces: Iterable[Piece], workers: int
+) -> Iterator[tuple[Piece, Result]]:
+    """As :func:`spread`, over threads of this process: for work that cannot be sent elsewhere."""
+    with ThreadPoolExecutor(workers) as pool:
+        yield from spread(work, pieces, pool, workers)

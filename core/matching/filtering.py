@@ -106,3 +106,30 @@ def _insert(space: Floats, count: int, value: np.float32) -> int:
         at -= 1
     space[at] = value
     return count + 1
+
+
+def median_of_valid(values: Floats, radius: int) -> Floats:
+    """Median over the square window of each pixel that has a value; NaN stays NaN.
+
+    The halo is `radius`; pixels without a value do not count.
+    """
+    out = np.full_like(values, np.nan)
+    _median_of_valid_into(values, radius, out)
+    return out
+
+
+@kernel
+def _median_of_valid_into(values: Floats, radius: int, out: Floats) -> None:
+    height, width = values.shape
+    space = np.empty((2 * radius + 1) * (2 * radius + 1), np.float32)
+    for i in range(height):
+        for j in range(width):
+            if np.isnan(values[i, j]):
+                continue
+            count = 0
+            for k in range(max(0, i - radius), min(height, i + radius + 1)):
+                for m in range(max(0, j - radius), min(width, j + radius + 1)):
+                    if not np.isnan(values[k, m]):
+                        count = _insert(space, count, values[k, m])
+            low, high = space[(count - 1) // 2], space[count // 2]
+            out[i, j] = np.float32(0.5) * (low + high)

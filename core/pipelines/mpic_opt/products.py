@@ -1,0 +1,184 @@
+"""Writes the rasters of a pair, each with its summary."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.declare import File, Output, RasterProduct
+from core.io.blockwise import counted, spread_over_threads
+from core.io.cog import write_cog
+from core.pipelines.mpic_opt.declaration import Extra, MpicOptParameters, Units
+from core.pipelines.mpic_opt.layers import Layers
+from core.pipelines.mpic_opt.pairing import Pair
+from core.progress import Progress
+from core.reasons import TEXT
+from core.report.statistics import Gatherer, ReasonCounter, Summary
+from core.tiling import Window
+from core.workspace import Context
+
+ALWAYS = (
+    "displacement_east",
+    "displacement_north",
+    "magnitude",
+    "score",
+    "sigma_east",
+    "sigma_north",
+    "forward_backward",
+    "reasons",
+    "correction_east",
+    "correction_north",
+)
+
+EXTRAS: Mapping[Extra, tuple[str, ...]] = {
+    Extra.RAW: ("displacement_east_raw", "displacement_north_raw"),
+    Extra.PIXELS: ("px1", "px2"),
+    Extra.SMOOTH: ("displacement_east_smooth", "displacement_north_smooth"),
+}
+
+IN_METRES = ("forward_backward",)
+"""Measured in metres whatever the units asked for."""
+
+SIGMA_STEPS = 50
+"""Values are rounded to at most this part of the median sigma."""
+
+LEAST_STEP_PX = 2.0**-13
+"""Rounding step at least, pixels: what is below is arithmetic, not measurement."""
+
+SAMPLES = 1000
+"""Rows and columns of the sample from which the median sigma is taken, at most."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """A raster that was written, and what its values are like."""
+
+    output: str
+    file: File
+    summary: Summary | None
+    shares: Mapping[str, float]
+
+
+def wanted_layers(parameters: MpicOptParameters) -> tuple[str, ...]:
+    """The rasters that these parameters make."""
+    extras = (name for extra in parameters.extras for name in EXTRAS[extra])
+    return (*ALWAYS, *dict.fromkeys(extras))
+
+
+def write_layers(
+    layers: Layers,
+    pair: Pair,
+    parameters: MpicOptParameters,
+    context: Context,
+    progress: Progress,
+) -> dict[str, Written]:
+    """Write all rasters of a pair as cloud-optimised GeoTIFFs."""
+    names = wanted_layers(parameters)
+    products = {output.id: output for output in context.pipeline.output_list}
+    steps = _steps(layers)
+    work = partial(_write, layers, pair, parameters.units, products, steps, context)
+    results = spread_over_threads(work, names, context.compute.workers)
+    return {
+        name: written for name, written in counted(results, len(names), progress, "writing raster")
+    }
+
+
+def raster_product(output: Output, units: Units) -> RasterProduct:
+    """What an output is, in the units asked for."""
+    product = output.product
+    assert isinstance(product, RasterProduct)
+    if product.unit == "m" and output.id not in IN_METRES:
+        return replace(product, unit=UCUM[units])
+    return product
+
+
+UCUM: Mapping[Units, str] = {Units.METRES: "m", Units.PER_DAY: "m/d", Units.PER_YEAR: "m/a"}
+"""Codes of the units of displacement."""
+
+
+def _write(
+    layers: Layers,
+    pair: Pair,
+    units: Units,
+    products: Mapping[str, Output],
+    steps: Mapping[str, float],
+    context: Context,
+    name: str,
+) -> Written:
+    output = products[name]
+    product = raster_product(output, units)
+    grid = layers.output_grid
+    gatherer, counter = Gatherer(grid.shape, product.unit), ReasonCounter()
+    bits = name == "reasons"
+
+    def read(window: Window) -> NDArray[Any]:
+        values = layers.read(name, window)
+        if bits:
+            counter.add(values)
+        else:
+            gatherer.add(window, values)
+        return values
+
+    def produce(path: Path) -> None:
+        write_cog(
+            path,
+            read,
+            grid,
+            product,
+            tags=_tags(name, pair, output.title),
+            step=product.step or steps.get(product.unit),
+            scratch=context.workspace.scratch,
+            overviews="nearest" if bits else "average",
+            description=output.title,
+        )
+
+    file = context.workspace.publish(
+        f"{name}/{pair.key}.tif",
+        produce,
+        type=product.media_type,
+        key=pair.key,
+        title=f"{output.title}, {pair.title}",
+    )
+    if bits:
+        return Written(name, file, None, counter.shares())
+    return Written(name, file, gatherer.summary(), {})
+
+
+def _tags(name: str, pair: Pair, title: str) -> dict[str, str]:
+    tags = {"LONG_NAME": title, "REFERENCE": pair.reference.name, "SECONDARY": pair.secondary.name}
+    for role, image in (("REFERENCE_DATE", pair.reference), ("SECONDARY_DATE", pair.secondary)):
+        if image.scene is not None and image.scene.date is not None:
+            tags[role] = image.scene.date.isoformat()
+    if name == "reasons":
+        tags |= {f"BIT_{int(reason):05d}": meaning for reason, meaning in TEXT.items()}
+    return tags
+
+
+def _steps(layers: Layers) -> dict[str, float]:
+    """Rounding steps by unit, from the median sigma of what is published."""
+    sigma = _median_sigma(layers)
+    pixel = float(np.sqrt(np.prod(layers.grid.pixel_size)))
+    step_px = max(sigma / SIGMA_STEPS, LEAST_STEP_PX)
+    metres = step_px * pixel * layers.unit
+    rate = metres * abs(layers.factor)
+    return {"{pixel}": step_px, "m": metres} | dict.fromkeys(("m/d", "m/a"), rate)
+
+
+def _median_sigma(layers: Layers) -> float:
+    """Median standard deviation of a component of the kept measurements, pixels."""
+    found = [part for part in _sampled_sigma(layers) if part.size]
+    return float(np.median(np.concatenate(found))) if found else 0.0
+
+
+def _sampled_sigma(layers: Layers) -> Iterator[NDArray[np.float32]]:
+    planes, (height, width) = layers.planes, layers.grid.shape
+    stride = max(1, height // SAMPLES), max(1, width // SAMPLES)
+    for row in range(0, height, stride[0]):
+        window = Window(row, 0, 1, width)
+        kept = (planes.kept.read(window) == 0)[:, :: stride[1]]
+        for plane in (planes.sigma_rows, planes.sigma_cols):
+            yield plane.read(window)[:, :: stride[1]][kept]

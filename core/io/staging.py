@@ -4,8 +4,6 @@ JPEG 2000 takes a second of computing for a window, a member of an archive is un
 each, and whether a zero belongs to the empty margin can be told only from the whole image.
 """
 
-import shutil
-import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +15,7 @@ from numpy.typing import NDArray
 from rasterio.windows import Window as RasterWindow
 
 from core.errors import BadRaster
+from core.io.archives import unpack_member
 from core.io.border import BorderZeros
 from core.io.gdal import opened, writing
 from core.io.products.scene import Scene
@@ -90,7 +89,9 @@ def _copied(scene: Scene, path: Path) -> Scene:
     """A copy on scratch, tiled and not compressed."""
     source = scene
     if scene.archived:
-        source = replace(scene, path=str(unpacked(scene.path, path.with_name(path.name + ".in"))))
+        plain = path.with_name(path.name + ".packed")
+        unpack_member(scene.path, plain, pointer=scene.pointer)
+        source = replace(scene, path=str(plain))
     masked = scene.validity in ("mask", "alpha")
     with writing("a copy of an image"), _target(scene, path) as target:
         for window, stored, known in _strips(source):
@@ -99,14 +100,6 @@ def _copied(scene: Scene, path: Path) -> Scene:
         Path(source.path).unlink()
     validity = "mask" if masked else scene.validity
     return replace(scene, path=str(path), band=1, alpha=None, validity=validity, block_bytes=0)
-
-
-def unpacked(member: str, path: Path) -> Path:
-    """Unpack the member of a zip that a ``/vsizip/{archive}/name`` path means into a file."""
-    archive, _, name = member.removeprefix("/vsizip/{").partition("}/")
-    with zipfile.ZipFile(archive) as file, file.open(name) as packed, path.open("wb") as target:
-        shutil.copyfileobj(packed, target, 1 << 20)
-    return path
 
 
 def _target(scene: Scene, path: Path) -> Any:

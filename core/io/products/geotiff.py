@@ -236,18 +236,19 @@ def _date_of(dataset: Any, name: str) -> tuple[date | None, tuple[str, ...]]:
     tags = {key.upper(): value for key, value in dataset.tags().items()}
     imagery = dataset.tags(ns="IMAGERY")
     for text in (tags.get("ACQUISITION_DATE"), imagery.get("ACQUISITIONDATETIME")):
-        if day := _iso_day(text or ""):
+        if day := iso_day(text or ""):
             return day, ()
-    days = {_iso_day("-".join(found)) for found in _DAY_IN_NAME.findall(name)} - {None}
+    days = {iso_day("-".join(found)) for found in _DAY_IN_NAME.findall(name)} - {None}
     if len(days) == 1:
         day = days.pop()
         return day, (f"The date {day} of {name} was taken from its file name.",)
-    if day := _iso_day(tags.get("TIFFTAG_DATETIME", "").replace(":", "-", 2)):
+    if day := iso_day(tags.get("TIFFTAG_DATETIME", "").replace(":", "-", 2)):
         return day, (f"The date {day} of {name} was taken from the TIFF tag DateTime.",)
     return None, ()
 
 
-def _iso_day(text: str) -> date | None:
+def iso_day(text: str) -> date | None:
+    """The day (UTC) of an ISO date or date with time; None if it is none."""
     try:
         moment = datetime.fromisoformat(text.strip())
     except ValueError:

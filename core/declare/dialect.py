@@ -14,7 +14,7 @@ Schema = dict[str, Any]
 _KEPT = frozenset({
     "type", "format", "enum", "minimum", "maximum", "multipleOf", "minLength", "maxLength",
     "pattern", "minItems", "maxItems", "uniqueItems", "required", "additionalProperties",
-    "description", "contentMediaType", "contentEncoding",
+    "contentMediaType", "contentEncoding",
 })  # fmt: skip
 _DROPPED = frozenset({"title", "default", "examples", "discriminator", "$defs", KIND})
 
@@ -56,6 +56,8 @@ def resolved(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Schem
 def _lowered_key(key: str, value: Any, definitions: Mapping[str, Any]) -> Schema:
     if key in _DROPPED:
         return {}
+    if key == "description":
+        return {key: " ".join(value.split())}
     if key in _KEPT:
         return {key: value}
     if key == "const":

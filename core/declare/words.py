@@ -13,7 +13,8 @@ def number(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):
-        return f"{value:g}" if abs(value) < 1e6 else repr(value)
+        short = f"{value:g}"
+        return short if float(short) == value else repr(value)
     return str(value)
 
 

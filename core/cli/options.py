@@ -69,8 +69,10 @@ def _add(group: argparse._ArgumentGroup, entry: Input) -> None:
     settings: dict[str, Any] = {"dest": entry.id, "help": _help(entry), "metavar": _metavar(entry)}
     if entry.kind == "boolean":
         group.add_argument(f"--{name}", nargs="?", const="true", **settings)
-        off = {"action": "store_const", "const": "false", "help": f"same as --{name} false"}
-        group.add_argument(f"--no-{name}", dest=entry.id, **off)
+        off = f"same as --{name} false"
+        group.add_argument(
+            f"--no-{name}", dest=entry.id, action="store_const", const="false", help=off
+        )
     elif entry.many:
         group.add_argument(f"--{name}", nargs="+", action="extend", **settings)
     else:

@@ -37,10 +37,12 @@ FIXED = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "PROJ_NETWORK": "OFF",
+    "PYTHONSAFEPATH": "1",
     "PYTHONUNBUFFERED": "1",
 }
-"""One thread per library, since tiles are what runs side by side; and GDAL, which parses files of
-strangers, opens no address and runs no code found in them."""
+"""One thread per library, since tiles are what runs side by side.  GDAL, which parses files of
+strangers, opens no address and runs no code found in them; no module is found in a folder that a
+job works in."""
 
 
 def child_environment(

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import Any
 
 from core.compute import Compute
 
@@ -45,7 +46,8 @@ def _dask(scheduler: str) -> Iterator[Executor]:
     """An executor on a running Dask cluster, which must see the job's directory."""
     from distributed import Client
 
-    with Client(scheduler, set_as_default=False) as client:
+    client_of: Any = Client  # It has no types.
+    with client_of(scheduler, set_as_default=False) as client:
         # Tiles write files: a second call with equal arguments must run again.
         pool: Executor = client.get_executor(pure=False)
         try:

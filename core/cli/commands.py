@@ -106,7 +106,7 @@ def _compile(options: argparse.Namespace) -> int:
     environment = child_environment(cache, cache=cache) | {"TMPDIR": str(cache)}
     cache.mkdir(parents=True, exist_ok=True)
     done = subprocess.run(
-        [sys.executable, "-c", "from core.kernel import warm; warm()"],
+        [sys.executable, "-c", "from core.pipelines.warming import warm; warm()"],
         env=environment,
         check=False,
     )

@@ -83,7 +83,8 @@ class Layers:
 
     def removed(self, window: Window) -> NDArray[np.bool_]:
         """Pixels without a value in the primary rasters."""
-        return self.decimated(self.planes.kept, window) != 0
+        removed: NDArray[np.bool_] = self.decimated(self.planes.kept, window) != 0
+        return removed
 
     def displacement(self, window: Window) -> tuple[Values, Values]:
         """East and north, corrected, in the units asked for, before any filter."""

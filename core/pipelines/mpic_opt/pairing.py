@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 
-from core.errors import DateMissing, NoOverlap
+from core.errors import DateMissing, NoOverlap, TooLarge
 from core.pipelines.mpic_opt.declaration import (
     Direction,
     MpicOptParameters,
@@ -15,6 +15,9 @@ from core.pipelines.mpic_opt.declaration import (
 from core.pipelines.mpic_opt.scenes import Image
 
 DAYS_OF_YEAR = 365.25
+
+MAX_PAIRS = 200
+"""Pairs of one job at most: each writes ten rasters or more."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,13 @@ def pairs_of(parameters: MpicOptParameters, images: list[Image]) -> tuple[Pair, 
             )
     else:
         couples = [(usable[0], usable[1])]
+    if len(couples) > MAX_PAIRS:
+        raise TooLarge(
+            f"The pairing rule makes {len(couples)} pairs.",
+            pointer="/inputs/scenes",
+            value=len(couples),
+            allowed=f"at most {MAX_PAIRS} pairs; a narrower pair range makes fewer",
+        )
     pairs = tuple(_named(couples))
     _check_units(parameters, pairs)
     return pairs

@@ -82,9 +82,7 @@ def write_layers(
     steps = _steps(layers)
     work = partial(_write, layers, pair, parameters.units, products, steps, context)
     results = spread_over_threads(work, names, context.compute.workers)
-    return {
-        name: written for name, written in counted(results, len(names), progress, "writing raster")
-    }
+    return dict(counted(results, len(names), progress, "writing raster"))
 
 
 def raster_product(output: Output, units: Units) -> RasterProduct:

@@ -1,0 +1,46 @@
+"""What was chosen or found on the way, in words: it goes into statistics.json and README.txt."""
+
+from collections.abc import Iterator
+
+from core.matching.coregistration import Shift
+from core.pipelines.mpic_opt.corrections import Corrections
+from core.pipelines.mpic_opt.declaration import CloudMask
+from core.pipelines.mpic_opt.filters import Marks
+
+
+def notes_of(marks: Marks, shift: Shift, corrections: Corrections) -> tuple[str, ...]:
+    """The notes of one pair."""
+    warnings = dict.fromkeys(w for scene in marks.scenes for w in scene.warnings)
+    return (*warnings, *_grids(marks), *_search(marks, shift), *_clouds(marks), *corrections.notes)
+
+
+def _grids(marks: Marks) -> Iterator[str]:
+    if marks.lattice.fraction != (0.0, 0.0):
+        rows, cols = marks.lattice.fraction
+        yield (
+            f"The two lattices are {rows:.3f} rows and {cols:.3f} columns apart; this was added to "
+            "the result, nothing was resampled."
+        )
+
+
+def _search(marks: Marks, shift: Shift) -> Iterator[str]:
+    if not marks.parameters.coregistration:
+        return
+    if shift.windows == 0:
+        yield "Co-registration found no common shift; the search began at 0."
+    else:
+        yield (
+            f"The search began at a shift of {shift.rows} rows and {shift.cols} columns, on which "
+            f"{shift.windows} windows agree."
+        )
+
+
+def _clouds(marks: Marks) -> Iterator[str]:
+    wanted = marks.parameters.cloud_mask
+    layers = [f"{s.name}: {s.cloud.text}" for s in marks.scenes if s.cloud is not None]
+    if wanted is CloudMask.AUTO and layers:
+        yield f"Cloud mask: {'; '.join(layers)}, where the score is below 0.7."
+    elif wanted is CloudMask.AUTO:
+        yield "Cloud mask: the images have no cloud layer; score and forward-backward difference."
+    elif wanted is CloudMask.PRODUCT:
+        yield f"Cloud mask: {'; '.join(layers)}."

@@ -1,0 +1,218 @@
+"""MPIC-OPT: from images to maps of displacement."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from core.declare import File
+from core.errors import InputError, NothingMeasured, OptiGroundError, Problem
+from core.io.products import Scene
+from core.io.rasters import Reader, stage, warp
+from core.matching.coregistration import Shift
+from core.matching.dense import Matching
+from core.pipelines.mpic_opt.corrections import Corrections, estimate
+from core.pipelines.mpic_opt.declaration import MpicOptOutputs, MpicOptParameters
+from core.pipelines.mpic_opt.documents import write_documents
+from core.pipelines.mpic_opt.filters import Marks, Neighbours, remove
+from core.pipelines.mpic_opt.lattice import Lattice, lattice_of, same_lattice
+from core.pipelines.mpic_opt.layers import Layers
+from core.pipelines.mpic_opt.measurement import Task, coarse_shift, measure, texture_floor
+from core.pipelines.mpic_opt.notes import notes_of
+from core.pipelines.mpic_opt.pairing import Pair, pairs_of, time_factor
+from core.pipelines.mpic_opt.pictures import write_pictures
+from core.pipelines.mpic_opt.planes import Planes
+from core.pipelines.mpic_opt.products import Written, write_layers
+from core.pipelines.mpic_opt.scenes import open_images
+from core.progress import Progress
+from core.report.statistics import PairStatistics
+from core.workspace import Context
+
+MATCHED, FILTERED, WRITTEN = 0.62, 0.7, 0.96
+"""Where matching, filtering and writing end in the time of a pair, measured on full tiles."""
+
+
+@dataclass(frozen=True)
+class PairResult:
+    """What became of a pair: files and figures, or the problem that stopped it."""
+
+    pair: Pair
+    written: dict[str, Written] = field(default_factory=dict)
+    pictures: tuple[File, ...] = ()
+    statistics: PairStatistics | None = None
+    problem: Problem | None = None
+
+
+def run(parameters: MpicOptParameters, context: Context) -> MpicOptOutputs:
+    """Measure every pair of the request.
+
+    Raises
+    ------
+    InputError
+        An input cannot be used, or the only pair failed because of one.
+    NothingMeasured
+        Every pair failed.
+    """
+    images = open_images(parameters, context)
+    pairs = pairs_of(parameters, images)
+    staged = _Staged(context)
+    results = [
+        _attempt(pair, parameters, context, staged, _span(context.progress, number, len(pairs)))
+        for number, pair in enumerate(pairs)
+    ]
+    done = [result for result in results if result.problem is None]
+    if not done:
+        raise NothingMeasured(
+            f"None of the {len(results)} pairs could be measured; the first: {_message(results[0])}"
+        )
+    context.progress.report(1.0, "writing the documents")
+    rasters = _by_output(done)
+    pictures = tuple(picture for result in done for picture in result.pictures)
+    documents = write_documents(parameters, context, images, results, rasters, pictures)
+    return MpicOptOutputs(**rasters, quicklook=pictures, **documents)
+
+
+class _Staged:
+    """The images of the job in a form that is quick to read, each made when first needed."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._scenes: dict[int, Scene] = {}
+
+    def scene(self, number: int, scene: Scene) -> Scene:
+        """Image `number` of the request."""
+        if number not in self._scenes:
+            path = self._context.workspace.scratch / f"image{number:03d}.tif"
+            self._scenes[number] = stage(scene, path)
+        return self._scenes[number]
+
+
+def _attempt(
+    pair: Pair,
+    parameters: MpicOptParameters,
+    context: Context,
+    staged: _Staged,
+    progress: Progress,
+) -> PairResult:
+    """A pair's result; one of several pairs that fails does not stop the others."""
+    try:
+        return _measured(pair, parameters, context, staged, progress)
+    except OptiGroundError as error:
+        if not parameters.scenes or not _of_the_pair(error):
+            raise
+        return PairResult(pair, problem=error.problem())
+
+
+def _measured(
+    pair: Pair,
+    parameters: MpicOptParameters,
+    context: Context,
+    staged: _Staged,
+    progress: Progress,
+) -> PairResult:
+    progress.report(0.0, "preparing the images")
+    reference, secondary, lattice = _aligned(pair, parameters, context, staged)
+    unit, grid = reference.unit_metres, lattice.grid
+    planes = Planes.create(context.workspace.scratch / f"planes-{pair.key}", grid.shape)
+    try:
+        marks = Marks(parameters, (reference, secondary), lattice, _mask(parameters, context))
+        shift = _match(marks, planes, context, progress.part(0.0, MATCHED))
+        corrections = estimate(planes, grid, unit, parameters)
+        neighbours = Neighbours(parameters, planes, grid, unit, corrections)
+        remove(neighbours, context, progress.part(MATCHED, FILTERED))
+        layers = _layers(neighbours, time_factor(parameters, pair))
+        written = write_layers(layers, pair, parameters, context, progress.part(FILTERED, WRITTEN))
+    finally:
+        planes.close()
+    progress.report(WRITTEN, "drawing")
+    pictures = tuple(write_pictures(written, pair, parameters, context))
+    statistics = _statistics(pair, written, corrections, notes_of(marks, shift, corrections))
+    return PairResult(pair, written, pictures, statistics)
+
+
+def _aligned(
+    pair: Pair, parameters: MpicOptParameters, context: Context, staged: _Staged
+) -> tuple[Scene, Scene, Lattice]:
+    """Both images with the same kind of pixels, and their common ground."""
+    assert pair.reference.scene is not None
+    assert pair.secondary.scene is not None
+    reference = staged.scene(pair.reference.number, pair.reference.scene)
+    secondary = staged.scene(pair.secondary.number, pair.secondary.scene)
+    if not same_lattice(reference, secondary):
+        path = context.workspace.scratch / f"warped-{pair.key}.tif"
+        secondary = warp(secondary, reference.grid, path)
+    window = parameters.window or 0
+    return reference, secondary, lattice_of(reference, secondary.grid, parameters.aoi, window)
+
+
+def _match(marks: Marks, planes: Planes, context: Context, progress: Progress) -> Shift:
+    """Match the pair into the planes; the shift at which the search began."""
+    parameters, lattice = marks.parameters, marks.lattice
+    reference, secondary = marks.scenes
+    with Reader(reference) as first, Reader(secondary) as second:
+        floor = texture_floor(first, lattice.window)
+        shift = Shift(0, 0, 0)
+        if parameters.coregistration:
+            shift = coarse_shift(first, second, lattice, floor)
+        size = max(reference.grid.pixel_size) * reference.unit_metres
+        options = Matching(
+            window=parameters.window or 0,
+            search_px=(parameters.search_range or 0.0) / size,
+            regularisation=parameters.regularisation,
+            texture_floor=floor,
+        )
+        task = Task(first, second, lattice, (shift.rows, shift.cols), options, marks)
+        measure(task, planes, context, progress)
+    return shift
+
+
+def _layers(neighbours: Neighbours, factor: float) -> Layers:
+    parameters = neighbours.parameters
+    return Layers(
+        planes=neighbours.planes,
+        grid=neighbours.grid,
+        step=parameters.step,
+        unit=neighbours.unit,
+        factor=factor,
+        corrections=neighbours.corrections,
+        smoothing=parameters.smoothing_window,
+    )
+
+
+def _statistics(
+    pair: Pair, written: dict[str, Written], corrections: Corrections, notes: Sequence[str]
+) -> PairStatistics:
+    return PairStatistics(
+        key=pair.key,
+        reference=pair.reference.name,
+        secondary=pair.secondary.name,
+        days=pair.days,
+        layers={name: w.summary for name, w in written.items() if w.summary is not None},
+        reasons=dict(written["reasons"].shares),
+        corrections=corrections.removed,
+        notes=tuple(notes),
+    )
+
+
+def _mask(parameters: MpicOptParameters, context: Context) -> Path | None:
+    if parameters.mask is None:
+        return None
+    return context.sources.fetch(parameters.mask, "/inputs/mask")
+
+
+def _by_output(results: Sequence[PairResult]) -> dict[str, tuple[File, ...]]:
+    names = dict.fromkeys(name for result in results for name in result.written)
+    return {name: tuple(result.written[name].file for result in results) for name in names}
+
+
+def _of_the_pair(error: OptiGroundError) -> bool:
+    """Whether an error is of these two images, and not of the machine or the whole job."""
+    return isinstance(error, InputError | NothingMeasured)
+
+
+def _span(progress: Progress, number: int, count: int) -> Progress:
+    prefix = f"pair {number + 1} of {count}: "
+    return progress.part(0.02 + 0.96 * number / count, 0.02 + 0.96 * (number + 1) / count, prefix)
+
+
+def _message(result: PairResult) -> str:
+    return result.problem.message if result.problem else ""

@@ -5,6 +5,7 @@ processes are dead.  Every change of a job names its attempt and the status that
 that what comes too late changes nothing.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +36,7 @@ _DAY_US = 86_400_000_000
 
 
 @dataclass(frozen=True)
-class Limits:
+class Places:
     """How many jobs may run at the same time: everywhere, on one host, of one user."""
 
     all: int
@@ -127,14 +128,14 @@ class Claims:
             query = select(jobs.c.seq).where(jobs.c.status == "accepted").limit(1)
             return connection.execute(query).first() is not None
 
-    def claim(self, limits: Limits) -> Held | None:
-        """Take the job whose turn it is, if the limits leave room for one.
+    def claim(self, places: Places) -> Held | None:
+        """Take the job whose turn it is, if there is a place for it.
 
         Users take turns; one who is at the limit is passed over, not waited for.
         """
         with self._database.writing(alone=True) as connection:
             now = self._database.now()
-            row = connection.execute(self._claiming(limits, now)).mappings().first()
+            row = connection.execute(self._claiming(places, now)).mappings().first()
             if row is None:
                 return None
             self._note_turn(connection.execute, row["owner"])
@@ -218,23 +219,25 @@ class Claims:
         with self._database.writing() as connection:
             connection.execute(self._mine(job_id, attempt).values(holder=None))
 
-    def orphans(self, host_timeout_s: float) -> tuple[Held, ...]:
-        """Jobs whose holder may be dead: of this host, or of one that was silent for too long."""
-        silent = self._database.lapse() - dispatchers.c.seen > round(host_timeout_s * 1e6)
-        known = select(dispatchers.c.id)
-        return self._held(
-            jobs.c.holder.is_not(None),
-            jobs.c.holder != self._me,
-            (jobs.c.host == host_name())
-            | jobs.c.holder.not_in(known)
-            | jobs.c.holder.in_(known.where(silent)),
-        )
+    def of_others(self) -> tuple[Held, ...]:
+        """Jobs that other dispatchers answer for, dead ones included."""
+        return self._held(jobs.c.holder.is_not(None), jobs.c.holder != self._me)
 
-    def dispatchers(self) -> dict[str, Identity]:
-        """All dispatchers that have not left, by id."""
+    def dispatchers(self) -> dict[str, tuple[Identity, float]]:
+        """All dispatchers that have not left: their processes, and seconds since their last beat.
+
+        Infinite if the clock of the beats was started anew meanwhile.
+        """
+        silence = (self._database.lapse() - dispatchers.c.seen).label("silence")
         with self._database.reading() as connection:
-            rows = connection.execute(select(dispatchers)).all()
-        return {row.id: Identity(row.host, row.boot, row.pid, row.ticks) for row in rows}
+            rows = connection.execute(select(dispatchers, silence)).all()
+        return {
+            row.id: (
+                Identity(row.host, row.boot, row.pid, row.ticks),
+                row.silence / 1e6 if row.silence >= 0 else math.inf,
+            )
+            for row in rows
+        }
 
     def adopt(self, held: Held) -> bool:
         """Answer for another dispatcher's job from now on; False if someone else was faster."""
@@ -260,16 +263,16 @@ class Claims:
                 )
             )
 
-    def _claiming(self, limits: Limits, now: ColumnElement[int]) -> Any:
+    def _claiming(self, places: Places, now: ColumnElement[int]) -> Any:
         one = jobs.alias("one")
         owners = select(one.c.owner).where(_waiting(one)).group_by(one.c.owner).subquery()
         turn = (
             select(owners.c.owner)
             .join_from(owners, turns, turns.c.owner == owners.c.owner, isouter=True)
             .where(
-                _holding() < limits.all,
-                _holding(host=host_name()) < limits.host,
-                _holding(owner=owners.c.owner) < limits.user,
+                _holding() < places.all,
+                _holding(host=host_name()) < places.host,
+                _holding(owner=owners.c.owner) < places.user,
             )
             .order_by(func.coalesce(turns.c.served, 0), owners.c.owner)
             .limit(1)

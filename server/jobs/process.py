@@ -2,6 +2,7 @@
 
 import os
 import socket
+import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -40,8 +41,8 @@ class Process:
 
     Parameters
     ----------
-    pid, parent, session
-        Process id, the parent's, and that of the session's leader.
+    pid, group, session
+        Process id, and those of the group's and the session's leader.
     state
         One letter; Z and X are dead.
     ticks
@@ -51,7 +52,7 @@ class Process:
     """
 
     pid: int
-    parent: int
+    group: int
     session: int
     state: str
     ticks: int
@@ -64,10 +65,15 @@ class Process:
 
 
 @cache
+def kernel_boot() -> str:
+    """The boot of this host."""
+    return (PROC / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+
+
+@cache
 def boot_id() -> str:
     """The boot of this host, with the pid namespace: pids mean something within it only."""
-    boot = (PROC / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    return f"{boot}:{(PROC / 'self/ns/pid').stat().st_ino}"
+    return f"{kernel_boot()}:{(PROC / 'self/ns/pid').stat().st_ino}"
 
 
 @cache
@@ -87,7 +93,7 @@ def process(pid: int) -> Process | None:
     return Process(
         pid=pid,
         state=fields[0].decode(),
-        parent=int(fields[1]),
+        group=int(fields[2]),
         session=int(fields[3]),
         ticks=int(fields[19]),
         rss=int(fields[21]) * _PAGE,
@@ -109,7 +115,7 @@ def lives(who: Identity) -> bool:
 
 
 def processes() -> Iterator[Process]:
-    """All processes that can be seen."""
+    """All processes that can be seen, one after the other."""
     for entry in PROC.iterdir():
         if entry.name.isdigit() and (found := process(int(entry.name))) is not None:
             yield found
@@ -120,25 +126,20 @@ def seconds_since(ticks: int, boottime_s: float) -> float:
     return boottime_s - ticks / _TICKS
 
 
-def environment_has(pid: int, entry: bytes) -> bool:
-    """Whether a process was started with this ``NAME=value`` in its environment."""
+def marked(prefix: bytes) -> Iterator[tuple[Process, bytes]]:
+    """All living processes with an entry in their environment that starts so, and that entry."""
+    for found in processes():
+        for entry in _environment(found.pid):
+            if entry.startswith(prefix) and found.alive:
+                yield found, entry
+
+
+def _environment(pid: int) -> list[bytes]:
+    """The environment that a process was started with; empty where it may not be read."""
     try:
-        environment = (PROC / str(pid) / "environ").read_bytes()
+        return (PROC / str(pid) / "environ").read_bytes().split(b"\0")
     except OSError:
-        return False
-    return entry in environment.split(b"\0")
-
-
-def group(session: int, marker: bytes) -> list[Process]:
-    """The living processes of a session, and those that left it but carry its marker.
-
-    A process that leaves the session **and** clears its environment is not found.
-    """
-    return [
-        found
-        for found in processes()
-        if found.alive and (found.session == session or environment_has(found.pid, marker))
-    ]
+        return []
 
 
 def proportional_set_size(members: Iterable[Process]) -> int:
@@ -155,3 +156,70 @@ def _pss(member: Process) -> int:
         if line.startswith(b"Pss:"):
             return int(line.split()[1]) * 1024
     return 0
+
+
+class Table:
+    """Finds the processes of an attempt among all others."""
+
+    def __init__(self) -> None:
+        # An entry of the environment is inherited and never acquired, so that whoever lacks it
+        # once lacks it for ever, and need not be read again.
+        self._strangers: dict[bytes, set[tuple[int, int]]] = {}
+
+    def members(self, leader: Identity | None, marker: bytes) -> list[Process]:
+        """The living processes of a leader's session, and those outside it that carry its marker.
+
+        Not found is who leaves the session **and** clears its environment.
+
+        Parameters
+        ----------
+        leader
+            The session's leader, dead or alive; None to go by the marker alone.
+        marker
+            ``NAME=value`` in the environment.
+        """
+        session = _session_of(leader)
+        known = self._strangers.get(marker, set())
+        strangers: set[tuple[int, int]] = set()
+        found = []
+        for one in processes():
+            name = (one.pid, one.ticks)
+            if one.session == session or (name not in known and marker in _environment(one.pid)):
+                found.append(one)
+            else:
+                strangers.add(name)
+        self._strangers[marker] = strangers
+        return [one for one in found if one.alive]
+
+    def forget(self, marker: bytes) -> None:
+        """The attempt with this marker is over."""
+        self._strangers.pop(marker, None)
+
+
+def _session_of(leader: Identity | None) -> int:
+    """The session's id; 0 if the session is certainly gone.
+
+    The kernel gives a pid to someone else only when no session of that number is left.
+    """
+    if leader is None or leader.boot != boot_id():
+        return 0
+    head = process(leader.pid)
+    return 0 if head is not None and head.ticks != leader.ticks else leader.pid
+
+
+def unlinked_bytes(members: Iterable[Process]) -> int:
+    """Bytes on disk of files that processes hold open after their names were removed."""
+    sizes: dict[tuple[int, int], int] = {}
+    for member in members:
+        try:
+            handles = list((PROC / str(member.pid) / "fd").iterdir())
+        except OSError:
+            continue
+        for handle in handles:
+            try:
+                status = handle.stat()
+            except OSError:
+                continue
+            if stat.S_ISREG(status.st_mode) and status.st_nlink == 0:
+                sizes[status.st_dev, status.st_ino] = status.st_blocks * 512
+    return sum(sizes.values())

@@ -26,7 +26,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from server.errors import NoSuchJob, NoSuchUpload, QueueFull, UploadInUse
 from server.jobs.database import Database, microseconds
 from server.jobs.models import Job, NewJob, Status, Transition, Upload
-from server.jobs.process import boot_id
+from server.jobs.process import kernel_boot
 from server.jobs.records import (
     as_json,
     clean,
@@ -252,7 +252,7 @@ class Store:
         """Seconds since a dispatcher last reported; None if none ever did."""
         seen = select(func.max(dispatchers.c.seen))
         if self.database.is_sqlite:
-            seen = seen.where(dispatchers.c.boot == boot_id())
+            seen = seen.where(dispatchers.c.boot.startswith(kernel_boot()))
         with self.database.reading() as connection:
             last = connection.execute(seen).scalar_one_or_none()
             now = connection.execute(select(self.database.lapse())).scalar_one()

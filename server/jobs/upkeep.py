@@ -87,6 +87,14 @@ class Upkeep:
                 Path(path) for path in connection.execute(select(uploads.c.path)).scalars()
             )
 
+    def is_held(self, job_id: str, number: int) -> bool:
+        """Whether a dispatcher answers for an attempt."""
+        query = select(jobs.c.seq).where(
+            jobs.c.id == job_id, jobs.c.attempt == number, jobs.c.holder.is_not(None)
+        )
+        with self._database.reading() as connection:
+            return connection.execute(query).first() is not None
+
     def known(self, job_ids: Sequence[str]) -> dict[str, Job]:
         """Those of some jobs that the store knows, by id."""
         found: dict[str, Job] = {}

@@ -1,0 +1,179 @@
+"""Removes files: of jobs that have ended, of what has expired, and of what no record knows."""
+
+import logging
+import queue
+import shutil
+import threading
+import time
+from pathlib import Path
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from core.job.journal import LOG, OPERATOR_LOG
+from server.jobs.launcher import LocalLauncher
+from server.jobs.models import Job
+from server.jobs.upkeep import Upkeep
+
+LOG_KEPT = 100_000
+"""Bytes of the log that stay when the results go."""
+_GRACE_S = 3600.0
+"""What is younger may belong to a record that is just being written."""
+_TIDY_S = 0.5
+_SWEEP_S = 3600.0
+
+log = logging.getLogger(__name__)
+
+
+class Sweep:
+    """Keeps the folders of jobs and uploads as the store says they should be.
+
+    Parameters
+    ----------
+    upkeep
+        The store.
+    launcher
+        Finds processes that belong to no attempt any more.
+    jobs_folder, uploads_folder
+        What is swept.
+    """
+
+    def __init__(
+        self, upkeep: Upkeep, launcher: LocalLauncher, jobs_folder: Path, uploads_folder: Path
+    ) -> None:
+        self._upkeep = upkeep
+        self._launcher = launcher
+        self._jobs = jobs_folder
+        self._uploads = uploads_folder
+
+    def tidy(self) -> None:
+        """Remove what the jobs that have just ended leave behind."""
+        for job in self._upkeep.untidy():
+            if job.workdir is not None:
+                _tidy(job, job.workdir)
+            self._upkeep.tidied(job)
+
+    def sweep(self) -> None:
+        """Remove what has expired and what no record knows: processes, folders, files."""
+        self._launcher.end_strays(self._is_held)
+        expired = self._upkeep.expire()
+        if expired:
+            log.info("the results of %d jobs have expired", expired)
+        self._sweep_jobs()
+        for path in self._upkeep.forget_uploads():
+            remove(path)
+        self._sweep_uploads()
+
+    def _is_held(self, job_id: str, number: int) -> bool:
+        return self._upkeep.is_held(job_id, number)
+
+    def _sweep_jobs(self) -> None:
+        folders = _children(self._jobs)
+        known = self._upkeep.known([folder.name for folder in folders])
+        for folder in folders:
+            job = known.get(folder.name)
+            if job is None and _is_old(folder):
+                log.info("removing the folder of an unknown job: %s", folder.name)
+                remove(folder)
+            elif job is not None:
+                for attempt in _children(folder):
+                    if attempt.name.isdigit() and int(attempt.name) < job.attempt:
+                        remove(attempt)
+
+    def _sweep_uploads(self) -> None:
+        entries = _children(self._uploads)
+        known = self._upkeep.upload_paths()
+        needed = known | {parent for path in known for parent in path.parents}
+        for entry in entries:
+            if entry not in needed and _is_old(entry):
+                log.info("removing an unknown upload: %s", entry.name)
+                remove(entry)
+
+
+class Sweeper(threading.Thread):
+    """Sweeps in the background, so that the dispatcher never waits for a file to be removed.
+
+    Parameters
+    ----------
+    sweep
+        What is done: tidying all the time, sweeping at the start and every hour.
+    """
+
+    def __init__(self, sweep: Sweep) -> None:
+        super().__init__(name="sweep", daemon=True)
+        self._sweep = sweep
+        self._folders: queue.SimpleQueue[Path] = queue.SimpleQueue()
+        self._over = threading.Event()
+        self._next = time.monotonic()
+
+    def remove(self, folder: Path) -> None:
+        """Remove a folder soon."""
+        self._folders.put(folder)
+
+    def run(self) -> None:
+        """Work until :meth:`stop`."""
+        while True:
+            self.turn()
+            if self._over.wait(_TIDY_S):
+                return
+
+    def turn(self) -> None:
+        """One round; what fails is tried again in the next."""
+        try:
+            while not self._folders.empty():
+                remove(self._folders.get())
+            self._sweep.tidy()
+            if time.monotonic() >= self._next:
+                self._sweep.sweep()
+                self._next = time.monotonic() + _SWEEP_S
+        except (SQLAlchemyError, OSError):
+            log.exception("sweeping failed")
+
+    def stop(self) -> None:
+        """End after the present round."""
+        self._over.set()
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a whole folder, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _tidy(job: Job, workdir: Path) -> None:
+    if job.status == "successful" and job.removed is None:
+        remove(workdir / "scratch")
+        return
+    kept = {LOG, OPERATOR_LOG} if job.removed is None else {LOG}
+    for entry in _children(workdir):
+        if entry.name not in kept:
+            remove(entry)
+    if job.removed is not None:
+        _cut(workdir / LOG)
+    for attempt in _children(workdir.parent):
+        if attempt != workdir:
+            remove(attempt)
+
+
+def _cut(path: Path) -> None:
+    """Shorten a log to its last lines."""
+    if not path.is_file() or path.stat().st_size <= LOG_KEPT:
+        return
+    with path.open("rb") as stream:
+        stream.seek(-LOG_KEPT, 2)
+        tail = stream.read()
+    shorter = path.with_name(f".{path.name}")
+    shorter.write_bytes(tail[tail.find(b"\n") + 1 :])
+    shorter.rename(path)
+
+
+def _children(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir()) if folder.is_dir() else []
+
+
+def _is_old(path: Path) -> bool:
+    try:
+        return time.time() - path.lstat().st_mtime > _GRACE_S
+    except FileNotFoundError:
+        return False

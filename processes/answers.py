@@ -11,6 +11,7 @@ from pygeoapi.process.base import ProcessorExecuteError
 
 from core.compute import MIB
 from core.declare import Pipeline
+from core.job import is_file
 
 JSON = "application/json"
 
@@ -76,7 +77,7 @@ def _link(file: Mapping[str, Any], base: str) -> dict[str, Any]:
 def _files(made: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     for value in made.values():
         for item in value if isinstance(value, list) else [value]:
-            if isinstance(item, dict) and {"path", "sha256"} <= item.keys():
+            if is_file(item):
                 yield item
 
 

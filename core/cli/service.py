@@ -12,7 +12,7 @@ from typing import Any
 
 from core.cli.terminal import ProgressLine, complain
 from core.declare import Pipeline, SourcePolicy
-from core.job import JobRequest, child_environment, inspect, prepare, run_in_child
+from core.job import JobRequest, child_environment, inspect, is_file, prepare, run_in_child
 
 JOB = ".job"
 """Folder of the job inside that of the results, so that results are moved by a rename."""
@@ -105,9 +105,11 @@ def _tell(order: Order, result: Mapping[str, Any]) -> int:
 
 
 def _list(order: Order, outputs: Mapping[str, Any]) -> None:
+    """Show values, and where the files are."""
     for name, value in outputs.items():
-        for item in value if isinstance(value, list) else [value]:
-            if order.output is not None and isinstance(item, dict) and "path" in item:
-                sys.stdout.write(f"{name}: {order.output / item['path']}\n")
-            else:
-                sys.stdout.write(f"{name}: {json.dumps(item, ensure_ascii=False)}\n")
+        files = [item for item in (value if isinstance(value, list) else [value]) if is_file(item)]
+        if order.output is not None and files:
+            shown = [str(order.output / file["path"]) for file in files]
+        else:
+            shown = [json.dumps(value, ensure_ascii=False)]
+        sys.stdout.writelines(f"{name}: {text}\n" for text in shown)

@@ -5,6 +5,7 @@ process, `run_in_child` in a process of its own, `inspect` only looks at the inp
 """
 
 from core.job.child import command, run_in_child
+from core.job.ending import is_file
 from core.job.environment import child_environment, kernel_cache, user_cache
 from core.job.inspection import inspect
 from core.job.request import JobRequest, load, pipeline_of, prepare
@@ -15,6 +16,7 @@ __all__ = [
     "child_environment",
     "command",
     "inspect",
+    "is_file",
     "kernel_cache",
     "load",
     "pipeline_of",

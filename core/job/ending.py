@@ -126,6 +126,11 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         found = found.__cause__ or (None if found.__suppress_context__ else found.__context__)
 
 
+def is_file(value: object) -> bool:
+    """Whether a value among the outputs in ``result.json`` stands for a file."""
+    return isinstance(value, dict) and {"path", "sha256"} <= value.keys()
+
+
 def now() -> str:
     """The present moment in UTC as records show it."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

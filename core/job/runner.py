@@ -9,7 +9,7 @@ from typing import Any
 from core.declare import Outputs, Pipeline
 from core.errors import Cancelled
 from core.job.context import context_of, fetch_all, parameters_of
-from core.job.ending import Ending, ending_of
+from core.job.ending import Ending, ending_of, is_file
 from core.job.executors import executor
 from core.job.inspection import Inspector
 from core.job.interruption import Interruption
@@ -105,11 +105,7 @@ def _delivered(outputs: Outputs, pipeline: Pipeline, workspace: Workspace) -> di
     made = {name: value for name, value in made.items() if value or name not in several}
     for name, value in made.items():
         for file in value if name in several else [value]:
-            if _is_file(file) and not (workspace.output / file["path"]).is_file():
+            if is_file(file) and not (workspace.output / file["path"]).is_file():
                 raise FileNotFoundError(f"output {name}: {file['path']} was not published")
     json.dumps(made, allow_nan=False)
     return made
-
-
-def _is_file(value: Any) -> bool:
-    return isinstance(value, dict) and "sha256" in value

@@ -9,8 +9,8 @@ import numpy as np
 from core.kernel import kernel
 from core.matching.arrays import Field, Floats, Layer
 
-REACH = 12
-"""Pixels beyond which a pixel's influence on the spline is below 1e-6: 0.268 ** 12."""
+EDGE = 0.01
+"""Pixels beyond the outermost centres that still count as on them: a field of 1e-7 is none."""
 
 
 def spline_coefficients(values: Floats) -> Floats:
@@ -110,8 +110,9 @@ def _warp_into(
             valid[i, j] = 0
             y = i + rows[i, j]
             x = j + cols[i, j]
-            if not (y >= 0 and x >= 0 and y <= height - 1 and x <= width - 1):
+            if not (y >= -EDGE and x >= -EDGE and y <= height - 1 + EDGE and x <= width - 1 + EDGE):
                 continue
+            y, x = min(max(y, 0.0), height - 1.0), min(max(x, 0.0), width - 1.0)
             top = min(int(y), max(height - 2, 0))
             left = min(int(x), max(width - 2, 0))
             bottom, right = min(top + 1, height - 1), min(left + 1, width - 1)
@@ -148,9 +149,10 @@ def _bilinear_into(values: Floats, rows: Floats, cols: Floats, out: Floats) -> N
         for j in range(rows.shape[1]):
             y = i + rows[i, j]
             x = j + cols[i, j]
-            if not (y >= 0 and x >= 0 and y <= height - 1 and x <= width - 1):
+            if not (y >= -EDGE and x >= -EDGE and y <= height - 1 + EDGE and x <= width - 1 + EDGE):
                 out[i, j] = np.nan
                 continue
+            y, x = min(max(y, 0.0), height - 1.0), min(max(x, 0.0), width - 1.0)
             top = min(int(y), max(height - 2, 0))
             left = min(int(x), max(width - 2, 0))
             bottom, right = min(top + 1, height - 1), min(left + 1, width - 1)

@@ -19,21 +19,21 @@ if TYPE_CHECKING:
 
 CAVEATS = (
     (
-        "Displacement is the motion of the ground from the reference to the secondary image, whatever "
-        "their dates, along grid east and grid north of the coordinate reference system; grid north "
-        "and true north differ by the meridian convergence."
+        "Displacement is the motion of the ground from the reference to the secondary image, "
+        "whatever their dates, along grid east and grid north of the coordinate reference system;"
+        " grid north and true north differ by the meridian convergence."
     ),
     (
-        "Nothing was filled or smoothed. Where a value is missing, reasons says why; score, sigma and "
-        "forward_backward are kept there, so that you can choose another threshold."
+        "Nothing was filled or smoothed. Where a value is missing, reasons says why; score, sigma"
+        " and forward_backward are kept there, so that you can choose another threshold."
     ),
     (
-        "Sigma is the noise of the matching. Shadows, crops, clouds that passed the filters, errors "
-        "of the terrain model and stripes of the sensor are not in it."
+        "Sigma is the noise of the matching. Shadows, crops, clouds that passed the filters, "
+        "errors of the terrain model and stripes of the sensor are not in it."
     ),
     (
-        "Within half a window of a fault or of the edge of a slide the measurement is a mean of both "
-        "sides."
+        "Within half a window of a fault or of the edge of a slide the measurement is a mean of "
+        "both sides."
     ),
     (
         "What coregistration and deramp removed stands in statistics.json and in the correction "
@@ -43,9 +43,10 @@ CAVEATS = (
 
 CITATIONS = (
     (
-        "Stumpf, A., Malet, J.-P., Delacourt, C., 2017. Correlation of satellite image time-series for "
-        "the detection and monitoring of slow-moving landslides. Remote Sensing of Environment 189, "
-        "40-55. https://doi.org/10.1016/j.rse.2016.11.007 (the service whose work this one does)"
+        "Stumpf, A., Malet, J.-P., Delacourt, C., 2017. Correlation of satellite image time-"
+        "series for the detection and monitoring of slow-moving landslides. Remote Sensing of "
+        "Environment 189, 40-55. https://doi.org/10.1016/j.rse.2016.11.007 (the service whose "
+        "work this one does)"
     ),
 )
 

@@ -35,6 +35,7 @@ class Deed(Choice):
     FAIL = "fail", "Fails for a reason of its own."
     BREAK = "break", "Runs into a fault of ours."
     FILL = "fill", "Meets a full disk."
+    FLOOD = "flood", "Writes until the disk is full."
     SWELL = "swell", "Runs out of memory."
     DIE = "die", "Kills its own process."
     LOSE = "lose", "Kills a process of its pool."
@@ -88,6 +89,10 @@ def run(parameters: TrialParameters, context: Context) -> TrialOutputs:
     if deed is Deed.FILL:
         (context.workspace.output / "half.txt").write_text("half")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    if deed is Deed.FLOOD:
+        with (context.workspace.output / "flood").open("wb") as stream:
+            while True:
+                stream.write(bytes(1 << 16))
     if deed is Deed.SWELL:
         raise MemoryError
     if deed is Deed.DIE:

@@ -32,6 +32,8 @@ def value_problems(entry: Input, place: Place, policy: SourcePolicy) -> Iterator
         yield from _area_problems(place)
     elif entry.kind == "source":
         yield from _source_problems(place, policy)
+    elif entry.kind == "binary":
+        yield from _media_type_problems(place, entry.schema["contentMediaType"])
 
 
 def count_problems(entry: Input, count: int, policy: SourcePolicy) -> Iterator[Problem]:
@@ -150,6 +152,22 @@ def _source_problems(place: Place, policy: SourcePolicy) -> Iterator[Problem]:
         where = pointer((*path, "href"))
         allowed = f"a reference by one of {', '.join(policy.schemes)}"
         yield Problem(SourceRefused.code, where, shown(href), allowed, f"{where}: {why}")
+
+
+def _media_type_problems(place: Place, media_type: str) -> Iterator[Problem]:
+    """Problems of a reference that says it is of another type than what it stands for."""
+    path, value = place
+    if not isinstance(value, dict):
+        return
+    nested = value.get("format")
+    said_types = {("type",): value.get("type")}
+    if isinstance(nested, dict):
+        said_types["format", "mediaType"] = nested.get("mediaType")
+    for tokens, found in said_types.items():
+        if isinstance(found, str) and found.partition(";")[0].strip() != media_type:
+            where = pointer((*path, *tokens))
+            message = f"{where} is {said(found)}; it has to be {media_type}."
+            yield Problem(OutOfRange.code, where, shortened(found), media_type, message)
 
 
 def shown(href: str) -> str:

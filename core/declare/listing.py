@@ -170,7 +170,7 @@ def _input(
     name: str, info: FieldInfo, schema: Mapping[str, Any], definitions: Mapping[str, Any]
 ) -> Input:
     whole = resolved(schema, definitions)
-    repeated = whole.get("type") == "array" and not _marks(info, Whole)
+    repeated = "items" in whole and not _marks(info, Whole)
     item = resolved(whole["items"], definitions) if repeated else whole
     plain = lowered(item, definitions)
     plain.pop("description", None)

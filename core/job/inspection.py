@@ -180,20 +180,17 @@ def inspect_here(directory: Path, *, seconds: float, memory: int) -> int:
     Writes ``inspection.json``: ``report``, ``problems``, ``refused``, ``error_id``.
     """
     _limit(seconds, memory)
-    answer: dict[str, Any] = {"report": {}, "problems": [], "refused": False, "error_id": None}
     code = 0
+    plain: dict[str, Any] = {"report": {}, "problems": [], "refused": False, "error_id": None}
     try:
-        answer["report"] = _look(directory)
+        answer = json.dumps(plain | {"report": _look(directory)}, allow_nan=False)
     except Exception as error:
         sys.stderr.write(told_in_full(error))
         ending = ending_of(error, directory)
         code = ending.exit_code
-        answer |= {
-            "problems": list(ending.problems),
-            "refused": ending.refused,
-            "error_id": ending.error_id,
-        }
-    write_whole(directory / INSPECTION, json.dumps(answer, allow_nan=False).encode())
+        found = {name: getattr(ending, name) for name in ("problems", "refused", "error_id")}
+        answer = json.dumps(plain | found)
+    write_whole(directory / INSPECTION, answer.encode())
     return code
 
 

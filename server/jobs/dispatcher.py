@@ -60,6 +60,8 @@ class Dispatcher:
     def __init__(self, settings: Settings, run_job: Command = command) -> None:
         self._settings = settings
         self._id = uuid.uuid4().hex
+        for folder in (settings.data, settings.jobs_folder, settings.uploads_folder):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._store = Store(settings.database_url)
         database = self._store.database
         who = f"dispatcher {host_name()}:{os.getpid()}"
@@ -87,17 +89,21 @@ class Dispatcher:
         while not self._stopping:
             self._guarded(self.turn)
         if self._settings.on_stop == "requeue":
-            self._take_down()
+            self.take_down()
         elif self._running:
             log.warning("%d jobs keep running; the next start adopts them", len(self._running))
         self.sweeper.stop()
         self.sweeper.join()
-        self._guarded(self._claims.leave)
-        self._store.close()
+        self._guarded(self.leave)
 
     def stop(self) -> None:
         """Claim no more jobs and come to an end; may be called from a signal handler."""
         self._stopping = True
+
+    def leave(self) -> None:
+        """Give up what runs, for another dispatcher to adopt."""
+        self._claims.leave()
+        self._store.close()
 
     def turn(self) -> None:
         """One round: report, adopt, watch, claim."""
@@ -110,6 +116,14 @@ class Dispatcher:
         if self._is_due("space", _SECOND):
             self._watch_space()
         self._claim()
+
+    def take_down(self) -> None:
+        """End all attempts and put their jobs back into the queue."""
+        for running in self._running:
+            running.watch.end(Verdict("requeued"), gently=True)
+        end = time.monotonic() + _TAKE_DOWN_S
+        while self._running and time.monotonic() < end:
+            self._guarded(self._watch)
 
     @property
     def idle(self) -> bool:
@@ -237,14 +251,6 @@ class Dispatcher:
         leader = held.leader or self._launcher.find(attempt)
         watch = Watch(attempt, leader, self._launcher, self._settings.heartbeat_timeout_s)
         self._running.append(_Running(held, watch, recorded=held.leader is not None))
-
-    def _take_down(self) -> None:
-        """End all attempts and put their jobs back into the queue."""
-        for running in self._running:
-            running.watch.end(Verdict("requeued"), gently=True)
-        end = time.monotonic() + _TAKE_DOWN_S
-        while self._running and time.monotonic() < end:
-            self._guarded(self._watch)
 
     def _attempt(self, held: Held) -> Attempt:
         job = held.job

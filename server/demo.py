@@ -119,7 +119,15 @@ def _interrupted(number: int, frame: object) -> None:  # noqa: ARG001
     raise KeyboardInterrupt
 
 
-def demonstrate(output: Path) -> None:
+class Runs(NamedTuple):
+    """What the demonstration compares."""
+
+    plain: Run
+    default: Run
+    zero: Run
+
+
+def demonstrate(output: Path) -> Runs:
     """Make the pair, measure it twice, print the table, draw the picture."""
     shutil.rmtree(output, ignore_errors=True)
     images = output / "images"
@@ -144,12 +152,14 @@ def demonstrate(output: Path) -> None:
         )
         default = measure(client, pair, "all defaults*", files, output / "all-defaults")
     _say("The server was stopped.\n")
-    _say(table((plain, default, zero(pair))))
+    runs = Runs(plain, default, zero(pair))
+    _say(table(runs))
     picture(pair, plain, output / "result.png")
     _say(
         "* What statistics.json says was removed by co-registration and deramp is added back.\n\n"
         f"Picture: {output / 'result.png'}; rasters, statistics and quick-looks beside it."
     )
+    return runs
 
 
 @contextmanager
@@ -267,10 +277,10 @@ def zero(pair: Pair) -> Run:
     return Run("an answer of zero", nothing, fault.score(pair, nothing), 0.0)
 
 
-def table(runs: tuple[Run, ...]) -> str:
+def table(runs: Runs) -> str:
     """How well each run did, beside what was put in."""
     row = "{:<20} {:>9} {:>9} {:>9} {:>9} {:>8} {:>8}".format
-    true = runs[0].score.true_slip
+    true = runs.plain.score.true_slip
     lines = [
         row("", "slip east", "north", "RMSE", "RMSE", "valid", "time"),
         row("", "m", "m", "m", "px", "%", "s"),

@@ -21,8 +21,8 @@ _ABOUT_ERRORS = (
 )
 _ABOUT_REASONS = (
     "Each pixel of the raster `reasons` is the sum of these numbers, 0 where a value was measured "
-    "and kept. A displacement is missing exactly where its reason is not 0; only a filled one keeps "
-    "its reason."
+    "and kept. A displacement is missing exactly where its reason is not 0; only one that was "
+    "filled keeps its reason."
 )
 
 

@@ -160,7 +160,7 @@ def _media_type_problems(place: Place, media_type: str) -> Iterator[Problem]:
     if not isinstance(value, dict):
         return
     nested = value.get("format")
-    said_types = {("type",): value.get("type")}
+    said_types: dict[Path, Any] = {("type",): value.get("type")}
     if isinstance(nested, dict):
         said_types["format", "mediaType"] = nested.get("mediaType")
     for tokens, found in said_types.items():

@@ -1,0 +1,152 @@
+import importlib.util
+import json
+import re
+from pathlib import Path
+
+import jsonschema
+import pytest
+from flask import Flask
+from openapi_spec_validator import OpenAPIV30SpecValidator
+
+from core import declare
+from core.declare import SourcePolicy
+from core.pipelines import PIPELINES
+from processes import manual, openapi
+from server import views
+from server.problems import status_of
+
+ROOT = Path(__file__).parents[2]
+PAIR = {"reference": {"href": "upload:1"}, "secondary": {"href": "upload:2"}}
+FULL = {
+    "mpic-opt": {
+        **PAIR,
+        "window": 15,
+        "aoi": {"bbox": [1, 2, 3, 4]},
+        "extras": ["raw", "pixels"],
+        "preset": "glacier",
+        "units": "m/day",
+        "reference_date": "2020-01-01",
+    },
+    "echo": {
+        "stringInput": "x",
+        "pause": 0,
+        "arrayInput": [1],
+        "bboxInput": {"bbox": [1, 2, 3, 4]},
+        "objectInput": {"value": "x"},
+        "mixedInput": 1.5,
+        "imageInput": {"href": "https://example.org/a.tif", "type": "image/tiff"},
+    },
+}
+SERVICES = pytest.mark.parametrize("service", PIPELINES.values(), ids=list(PIPELINES))
+
+
+@pytest.fixture(scope="module")
+def document():
+    return openapi.document(PIPELINES, "https://example.org/api")
+
+
+def references(part):
+    if isinstance(part, dict):
+        if isinstance(part.get("$ref"), str):
+            yield part["$ref"]
+        for value in part.values():
+            yield from references(value)
+    elif isinstance(part, list):
+        for value in part:
+            yield from references(value)
+
+
+def test_the_document_is_valid_openapi_3_0(document):
+    assert [error.message for error in OpenAPIV30SpecValidator(document).iter_errors()] == []
+
+
+def test_no_reference_leaves_the_document_and_each_leads_somewhere(document):
+    for reference in references(document):
+        part = document
+        for token in reference.removeprefix("#/").split("/"):
+            part = part[token]
+        assert part
+
+
+def test_no_operation_has_the_name_of_another(document):
+    names = [
+        operation["operationId"]
+        for path in document["paths"].values()
+        for operation in path.values()
+    ]
+    assert len(names) == len(set(names))
+
+
+def test_every_path_of_the_server_is_in_the_document_and_no_other(document):
+    app = Flask("paths")
+    views.register(app)
+    served = {
+        (re.sub(r"<(\w+:)?\w+>", "{}", str(rule)), method.lower())
+        for rule in app.url_map.iter_rules()
+        for method in rule.methods - {"HEAD", "OPTIONS"}
+        if not str(rule).startswith("/static")
+    }
+    told = set()
+    for path, operations in document["paths"].items():
+        general = re.sub(r"\{\w+\}", "{}", path)
+        for service in PIPELINES:
+            general = general.replace(f"/processes/{service}", "/processes/{}")
+        told |= {(general, method) for method in operations}
+    assert served == told
+
+
+def request_validator(document, service, json_schema):
+    schema = json_schema(document)["components"]["schemas"]
+    root = {"$ref": f"#/components/schemas/{service.id}-request"}
+    return jsonschema.Draft4Validator({**root, "components": {"schemas": schema}})
+
+
+@SERVICES
+def test_a_request_with_inputs_of_every_kind_is_valid_in_both(document, service):
+    request = {
+        "inputs": FULL[service.id],
+        "outputs": {service.output_list[0].id: {"transmissionMode": "reference"}},
+        "response": "document",
+    }
+    validated = declare.validate(service, json.dumps(request), SourcePolicy())
+    validator = request_validator(document, service, lambda same: same)
+    assert [error.message for error in validator.iter_errors(request)] == []
+    # So is the request that is stored to repeat the job.
+    assert [error.message for error in validator.iter_errors(validated.document)] == []
+
+
+@SERVICES
+@pytest.mark.parametrize("change", [{"unknown": 1}, {"outputs": {"unknown": {}}}, {"inputs": []}])
+def test_a_request_with_something_unknown_is_invalid(document, service, change):
+    validator = request_validator(document, service, lambda same: same)
+    assert not validator.is_valid({"inputs": FULL[service.id], **change})
+
+
+def test_the_committed_files_are_those_that_would_be_generated():
+    spec = importlib.util.spec_from_file_location("build", ROOT / "openapi/build.py")
+    build = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(build)
+    assert build.drift() == []
+
+
+@SERVICES
+def test_the_manual_has_every_input_and_every_output_with_its_text(service):
+    page = manual.service(service)
+    for entry in service.input_list:
+        assert f"| `{entry.id}`" in page
+        assert entry.text in page
+    for output in service.output_list:
+        assert f"| `{output.id}` |" in page
+        assert output.text in page
+
+
+def test_the_manual_tabulates_what_a_preset_decides():
+    page = manual.service(PIPELINES["mpic-opt"])
+    assert "| `glacier` | 21 | 400 | 0.35 | false | 1000 |" in page
+
+
+def test_the_page_of_errors_has_each_code_once_with_its_status():
+    page = manual.errors(status_of)
+    codes = re.findall(r"^\| `([a-z-]+)` \| \d{3} \|", page, re.MULTILINE)
+    assert len(codes) == len(set(codes))
+    assert "| `duplicate-key` | 400 |" in page

@@ -11,9 +11,6 @@ from core.io.gdal import open_dataset, reading
 from core.io.products.scene import Scene
 from core.tiling import Window
 
-SATURATED = {"uint16": 65535}
-"""Stored values that mean saturation.  255 of an 8-bit picture is as often plain white."""
-
 
 class Pixels(NamedTuple):
     """A window of an image.
@@ -98,8 +95,8 @@ class Reader:
         at = inside.inside(window).slices
         valid[at] = known
         np.copyto(values[at], stored, where=known, casting="unsafe")
-        if (largest := SATURATED.get(stored.dtype.name)) is not None:
-            saturated[at] = known & (stored == largest)
+        if self.scene.saturation is not None:
+            saturated[at] = known & (stored == self.scene.saturation)
         return Pixels(values, valid, saturated)
 
     def stored(self, window: Window) -> tuple[NDArray[Any], NDArray[np.bool_]]:

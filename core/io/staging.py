@@ -17,6 +17,7 @@ from rasterio.windows import Window as RasterWindow
 from core.errors import BadRaster
 from core.io.archives import unpack_member
 from core.io.border import BorderZeros
+from core.io.clouds import staged_cloud
 from core.io.gdal import opened, writing
 from core.io.products.scene import Scene
 from core.io.reader import Reader
@@ -31,7 +32,7 @@ LARGE_BLOCK = 32 << 20
 
 
 def stage(scene: Scene, path: Path) -> Scene:
-    """A scene with the same pixels, whose windows are read quickly.
+    """A scene with the same pixels, whose windows are read quickly, its cloud layer too.
 
     Parameters
     ----------
@@ -39,18 +40,19 @@ def stage(scene: Scene, path: Path) -> Scene:
         As it was opened.
     path
         The file to make where one is needed: tiled, not compressed, and with a mask if zeros at
-        the border turn out to be the empty margin.
+        the border turn out to be the empty margin.  The cloud layer lies beside it.
 
     Returns
     -------
     Scene
-        The scene itself where it needs nothing.
+        The scene itself where it needs nothing.  ``zero_border`` is settled.
 
     Raises
     ------
     BadRaster
         No pixel has a value, or the file is damaged.
     """
+    scene = staged_cloud(scene, path.with_name(f"{path.stem}.cloud.tif"))
     if _slow(scene):
         scene = _copied(scene, path)
     if scene.zero_border:

@@ -12,7 +12,7 @@ from defusedxml.ElementTree import DefusedXMLParser
 from core.errors import BadMetadata
 
 MAX_BYTES = 32 << 20
-"""A cloud mask of a whole tile is about 1 MB; only the datastrip's metadata are more, never read."""
+"""A cloud mask of a whole tile has about 1 MB; only the datastrip's metadata, never read, more."""
 MAX_DEPTH = 60
 
 

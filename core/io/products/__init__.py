@@ -5,10 +5,10 @@ from pathlib import Path
 
 from core.io.archives import MAX_UNPACKED, members
 from core.io.products.geotiff import open_geotiff
-from core.io.products.scene import CloudLayer, Scene, Validity, checksum
+from core.io.products.scene import CloudLayer, Scene, Validity
 from core.io.products.sentinel2 import open_sentinel2, wanted
 
-__all__ = ["CloudLayer", "Scene", "Validity", "checksum", "open_scene"]
+__all__ = ["CloudLayer", "Scene", "Validity", "open_scene"]
 
 
 def open_scene(

@@ -25,6 +25,9 @@ MAX_BLOCK_BYTES = 512 << 20
 UNTAGGED_FILL = {"int16": -10000.0}
 """Values that mean no data without a tag: -10000 in the signed products of Theia and others."""
 
+SATURATION = {"uint16": 65535.0}
+"""Stored values that mean saturation.  255 of an 8-bit picture is as often plain white."""
+
 
 class Marking(NamedTuple):
     """How a file marks pixels without a value."""
@@ -91,6 +94,7 @@ def open_geotiff(
         alpha=alpha,
         pointer=pointer,
         block_bytes=rows * cols * np.dtype(dtype).itemsize,
+        saturation=SATURATION.get(dtype),
     )
 
 

@@ -1,12 +1,12 @@
 """One image as all services see it: a band on its grid, its date, and how no data is marked."""
 
 import datetime as dt
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from core.grid import Grid
+from core.io.sources import checksum
 
 Validity = Literal["tag", "mask", "alpha", "zeros", "nan", "none"]
 """How pixels without a value are marked: a nodata value, the dataset's mask, an alpha band, zeros
@@ -24,10 +24,13 @@ class CloudLayer:
         04.00: opaque clouds and cirrus) or ``gml`` (L1C before: polygons).
     path
         The layer: a raster that GDAL opens, or the GML file (perhaps a member of an archive).
+    near
+        Whether `path` is a raster of zeros and ones in the scene's CRS, made when it was staged.
     """
 
     kind: Literal["scl", "classi", "gml"]
     path: str
+    near: bool = False
 
     @property
     def text(self) -> str:
@@ -79,6 +82,8 @@ class Scene:
         Where the request names the image.
     block_bytes
         Bytes that one block of the file takes when it is decoded.
+    saturation
+        Stored value that means saturation.
     """
 
     name: str
@@ -103,6 +108,7 @@ class Scene:
     alpha: int | None = None
     pointer: str = ""
     block_bytes: int = 0
+    saturation: float | None = None
 
     def checksum(self) -> str:
         """SHA-256 of the file as it came, hexadecimal."""
@@ -112,9 +118,3 @@ class Scene:
     def archived(self) -> bool:
         """Whether the pixels lie in an archive, where each window is unpacked anew."""
         return self.path.startswith("/vsi")
-
-
-def checksum(path: Path) -> str:
-    """SHA-256 of a file, hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

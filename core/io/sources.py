@@ -28,8 +28,7 @@ from urllib3.util import make_headers
 from core.declare import Source, SourcePolicy, address_allowed, source_refusal
 from core.errors import DiskFull, SourceRefused, SourceTooLarge, SourceUnreachable
 
-MAX_KEPT = "%/?#[]@!$&'()*+,;=:~"
-_REDIRECTS = 5
+MAX_REDIRECTS = 5
 CONNECT_S = 10.0
 SILENCE_S = 30.0
 """Seconds without a byte after which a server counts as gone."""
@@ -287,7 +286,6 @@ class _Download:
             parts.port or 443,
             timeout=timeout,
             server_hostname=host,
-            assert_hostname=host,
             ssl_context=ssl.create_default_context(),
         )
 
@@ -323,6 +321,9 @@ class _Download:
             if self._left() <= 0:
                 raise self._late()
             file.write(block)
+        # A connection that was cut looks like an answer that has ended.
+        if self._left() <= 0:
+            raise self._late()
         if length.isdigit() and total != int(length):
             raise _unreachable(self.href, self.pointer, "the connection ended too early")
 

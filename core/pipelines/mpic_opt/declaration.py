@@ -218,14 +218,15 @@ class MpicOptParameters(Parameters):
     Larger is steadier and blurs faults and small slides; smaller shows more and is noisier.
     """
     step: Annotated[int, Unit("{pixel}"), Group("Method"), Field(ge=1, le=64)] = 1
-    """Distance between measurements in pixels of the reference: 1 measures every pixel, 8 every
-    eighth in both directions, with a smaller and coarser result in less time.
+    """Distance between the values of the result in pixels of the reference: 1 gives one for every
+    pixel, 8 for every eighth in both directions, in files 64 times smaller. Every pixel is matched
+    anyway, so the values are the same.
     """
     units: Annotated[Units, Group("Method")] = Units.METRES
     """Units of displacement, magnitude and sigma. The rates need the dates of both images."""
     cloud_mask: Annotated[CloudMask, Group("Method")] = CloudMask.AUTO
-    """How clouds and their shadows are kept out. Whatever is removed is marked in reasons and
-    counted in statistics.
+    """How clouds are kept out. Whatever is removed is marked in reasons and counted in statistics;
+    statistics also says which cloud layer was found.
     """
     mask: Annotated[Source | None, Group("Method")] = None
     """Ground that must not be measured, such as water or fields: a raster whose pixels other than 0
@@ -257,8 +258,8 @@ class MpicOptParameters(Parameters):
     regularisation: Annotated[
         float, Unit("1"), Group("Matching"), Advanced(), Field(ge=0, le=1)
     ] = 0.1
-    """How strongly neighbouring measurements are held together while matching: 0 leaves each alone,
-    more gives smoother fields with fewer wrong matches and less detail.
+    """How strongly a measurement is held to the smooth field around it while matching: 0 leaves
+    each alone, more gives smoother fields with fewer wrong matches and less detail.
     """
     nodata: Annotated[
         float | None, Unit("1"), Group("Matching"), Advanced(), Field(ge=-1e12, le=1e12)
@@ -311,8 +312,8 @@ class MpicOptParameters(Parameters):
     outlier_window: Annotated[
         int, Unit("{pixel}"), Group("Filters"), Advanced(), Odd(zero=True), Field(ge=0, le=51)
     ] = 9
-    """Side of the neighbourhood whose median a measurement is compared with, in output pixels. 0
-    switches the filter off.
+    """Side of the neighbourhood whose median a measurement is compared with, in pixels of the
+    reference. 0 switches the filter off.
     """
     outlier_threshold: Annotated[
         float, Unit("1"), Group("Filters"), Advanced(), Field(gt=0, le=100)
@@ -321,10 +322,10 @@ class MpicOptParameters(Parameters):
     this many times the median absolute deviation there.
     """
     minimum_patch: Annotated[
-        int, Unit("{pixel}"), Group("Filters"), Advanced(), Field(ge=0, le=1000000)
+        int, Unit("{pixel}"), Group("Filters"), Advanced(), Field(ge=0, le=500)
     ] = 30
-    """Measured patches of fewer connected output pixels than this are removed. 0 switches the
-    filter off.
+    """Measured patches of fewer connected pixels of the reference than this are removed. 0 switches
+    the filter off.
     """
     maximum_displacement: Annotated[
         float | None,

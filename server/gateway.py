@@ -37,6 +37,17 @@ class Manager(BaseManager):
         super().__init__(manager_def)
         self.is_async = True
 
+    def get_processor(self, process_id: str) -> Any:
+        """The plugin of a process, bare of what the process list does not show.
+
+        pygeoapi looks for translations in every part of a description at every request, and logs
+        a warning for each key that is no language.
+        """
+        processor = super().get_processor(process_id)
+        shown: Json = {"inputs": {}, "outputs": {}, "example": {}, "links": []}
+        processor.metadata = {**processor.metadata, **shown}
+        return processor
+
 
 class Gateway:
     """pygeoapi's `API` for one configuration.

@@ -3,9 +3,11 @@
 import argparse
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import core
@@ -15,7 +17,7 @@ from core.cli.terminal import complain
 from core.compute import MIB
 from core.declare import Pipeline, SourcePolicy, ValueProduct, validate_inputs
 from core.errors import Inconsistent, OptiGroundError, Problem, Refused, problems_of
-from core.job import kernel_cache, user_cache
+from core.job import child_environment, kernel_cache, user_cache
 from core.pipelines import PIPELINES
 
 LOCAL = SourcePolicy(schemes=("https", "file"), roots=("/",))
@@ -98,18 +100,14 @@ def _replayed(path: Path) -> dict[str, Any]:
 
 def _compile(options: argparse.Namespace) -> int:
     """Fill the cache of kernels, in a process whose environment names the folder."""
-    import subprocess
-
-    from core.job import child_environment
-
     cache = Path(options.cache).absolute() if options.cache else kernel_cache(user_cache())
-    environment = child_environment(cache, cache=cache) | {"TMPDIR": str(cache)}
-    cache.mkdir(parents=True, exist_ok=True)
-    done = subprocess.run(
-        [sys.executable, "-c", "from core.pipelines.warming import warm; warm()"],
-        env=environment,
-        check=False,
-    )
+    with TemporaryDirectory(prefix="optiground-") as folder:
+        (Path(folder) / "scratch").mkdir()
+        done = subprocess.run(
+            [sys.executable, "-c", "from core.pipelines.warming import warm; warm()"],
+            env=child_environment(Path(folder), cache=cache),
+            check=False,
+        )
     return int(done.returncode != 0)
 
 

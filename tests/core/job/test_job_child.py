@@ -50,7 +50,9 @@ def test_an_exception_in_the_caller_stops_the_job(order: Order) -> None:
     with pytest.raises(KeyboardInterrupt):
         carried_out(directory, watch=interrupt)
     assert json.loads((directory / "result.json").read_text())["status"] == "dismissed"
-    assert not [p for p in psutil.process_iter(["cmdline"]) if str(directory) in p.info["cmdline"]]
+    assert not [
+        p for p in psutil.process_iter(["cmdline"]) if str(directory) in (p.info["cmdline"] or ())
+    ]
 
 
 def test_a_job_stops_when_the_process_that_waits_for_it_is_killed(order: Order) -> None:
@@ -89,3 +91,8 @@ def await_status(directory: Path, message: str) -> None:
             return
         time.sleep(0.02)
     raise AssertionError(f"the job never said {message!r}")
+
+
+def test_processes_of_a_pool_are_started_from_the_command_too(order: Order) -> None:
+    result = carried_out(order(tiles=3, compute={"workers": 2, "executor": "spawn"}))
+    assert result["outputs"]["total"] == 5

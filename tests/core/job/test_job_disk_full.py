@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from core.errors import DiskFull
 from core.job import child_environment, prepare, run, run_in_child
 from core.job.request import load
@@ -38,9 +39,13 @@ def test_a_job_that_fills_the_disk_says_so_in_its_result(order: Order, small_dis
 def test_a_job_that_starts_on_a_full_disk_says_so_too(order: Order, small_disk: Path) -> None:
     directory = small_disk / "job"
     prepare(directory, load(order(deed="work")))
-    other = (small_disk / "other").open("wb", buffering=0)
-    with other as stream, pytest.raises(OSError, match="No space"):
-        while True:
-            stream.write(bytes(512))
+    with pytest.raises(OSError, match="No space"):
+        fill(small_disk / "other")
     result = run_in_child(directory, child_environment(directory))
     assert result["problems"][0]["code"] == DiskFull.code
+
+
+def fill(path: Path) -> None:
+    with path.open("wb", buffering=0) as stream:
+        while True:
+            stream.write(bytes(512))

@@ -219,10 +219,10 @@ def _sigma(refined: Refined, share: Floats, window: int) -> Field:
     """Formal deviation of the least squares, times the calibrated factor."""
     rr, rc, cc = refined.normal
     determinant = np.maximum(rr * cc - rc * rc, np.float32(1e-9))
-    variance = refined.residual / np.maximum(share * window**2, np.float32(1))
+    variance = refined.residual / np.maximum(share * window**2, np.float32(1)) / determinant
+    # Sums over windows without data may be a rounding error below zero.
     return Field(
-        NOISE_CORRELATION * np.sqrt(variance * cc / determinant),
-        NOISE_CORRELATION * np.sqrt(variance * rr / determinant),
+        *(NOISE_CORRELATION * np.sqrt(np.maximum(variance * part, 0)) for part in (cc, rr))
     )
 
 

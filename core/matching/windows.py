@@ -65,8 +65,9 @@ def normalised(values: Floats, weights: Floats, radius: int, floor: float) -> Fl
     centred *= weights
     spread = box_sum(centred * centred, radius)
     spread /= count
+    # Also where a running sum over nothing leaves a rounding error below zero.
+    np.maximum(spread, np.float32(floor) ** 2, out=spread)
     np.sqrt(spread, out=spread)
-    np.maximum(spread, np.float32(floor), out=spread)
     centred /= spread
     return centred
 

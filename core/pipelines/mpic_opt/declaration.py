@@ -30,28 +30,28 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "general": {
         "window": 15,
         "search_range": 60.0,
-        "minimum_score": 0.4,
+        "minimum_score": 0.5,
         "deramp": True,
         "maximum_displacement": 100.0,
     },
     "earthquake": {
         "window": 21,
         "search_range": 60.0,
-        "minimum_score": 0.35,
+        "minimum_score": 0.45,
         "deramp": True,
         "maximum_displacement": 60.0,
     },
     "landslide": {
         "window": 11,
         "search_range": 100.0,
-        "minimum_score": 0.4,
+        "minimum_score": 0.5,
         "deramp": True,
         "maximum_displacement": 100.0,
     },
     "glacier": {
         "window": 21,
         "search_range": 400.0,
-        "minimum_score": 0.35,
+        "minimum_score": 0.45,
         "deramp": False,
         "maximum_displacement": 1000.0,
     },
@@ -305,7 +305,7 @@ class MpicOptParameters(Parameters):
     """
     forward_backward_tolerance: Annotated[
         float, Unit("{pixel}"), Group("Filters"), Advanced(), Field(ge=0, le=20)
-    ] = 0.5
+    ] = 0.3
     """Largest difference allowed between matching there and matching back, in pixels of the
     reference; a measurement beyond it is removed. 0 switches the filter off.
     """

@@ -104,8 +104,20 @@ def _write_text(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def _request(context: Context) -> Mapping[str, Any]:
-    return context.sources.redacted(context.document)
+def _request(context: Context) -> Any:
+    return _redacted(context.document, context)
+
+
+def _redacted(value: Any, context: Context) -> Any:
+    """A document whose references have lost what may be secret in them."""
+    if isinstance(value, Mapping):
+        return {
+            key: context.sources.redact(item)
+            if key == "href" and isinstance(item, str)
+            else _redacted(item, context)
+            for key, item in value.items()
+        }
+    return [_redacted(item, context) for item in value] if isinstance(value, list) else value
 
 
 def _pairs(images: Sequence[Image], results: "Sequence[PairResult]") -> dict[str, Any]:

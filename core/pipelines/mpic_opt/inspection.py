@@ -8,8 +8,8 @@ from core.io.products import Scene
 from core.pipelines.mpic_opt.declaration import CloudMask, MpicOptParameters
 from core.pipelines.mpic_opt.lattice import lattice_of, same_lattice
 from core.pipelines.mpic_opt.pairing import Pair, pairs_of
-from core.pipelines.mpic_opt.products import wanted_layers
 from core.pipelines.mpic_opt.scenes import Image, open_images
+from core.pipelines.mpic_opt.selection import wanted_layers
 from core.workspace import Context
 
 PLANE_BYTES = 6 * 4 + 2 * 2

@@ -12,33 +12,15 @@ from numpy.typing import NDArray
 from core.declare import File, Output, RasterProduct
 from core.io.blockwise import counted, spread_over_threads
 from core.io.cog import write_cog
-from core.pipelines.mpic_opt.declaration import Extra, MpicOptParameters, Units
+from core.pipelines.mpic_opt.declaration import MpicOptParameters, Units
 from core.pipelines.mpic_opt.layers import Layers
 from core.pipelines.mpic_opt.pairing import Pair
+from core.pipelines.mpic_opt.selection import wanted_layers
 from core.progress import Progress
 from core.reasons import TEXT
 from core.report.statistics import Gatherer, ReasonCounter, Summary
 from core.tiling import Window
 from core.workspace import Context
-
-ALWAYS = (
-    "displacement_east",
-    "displacement_north",
-    "magnitude",
-    "score",
-    "sigma_east",
-    "sigma_north",
-    "forward_backward",
-    "reasons",
-    "correction_east",
-    "correction_north",
-)
-
-EXTRAS: Mapping[Extra, tuple[str, ...]] = {
-    Extra.RAW: ("displacement_east_raw", "displacement_north_raw"),
-    Extra.PIXELS: ("px1", "px2"),
-    Extra.SMOOTH: ("displacement_east_smooth", "displacement_north_smooth"),
-}
 
 IN_METRES = ("forward_backward",)
 """Measured in metres whatever the units asked for."""
@@ -61,12 +43,6 @@ class Written:
     file: File
     summary: Summary | None
     shares: Mapping[str, float]
-
-
-def wanted_layers(parameters: MpicOptParameters) -> tuple[str, ...]:
-    """The rasters that these parameters make."""
-    extras = (name for extra in parameters.extras for name in EXTRAS[extra])
-    return (*ALWAYS, *dict.fromkeys(extras))
 
 
 def write_layers(

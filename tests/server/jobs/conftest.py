@@ -68,7 +68,7 @@ def postgresql_server() -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    options = f"-c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -p {port}"
+    options = f"-F -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -p {port}"
     try:
         call(initdb, "-D", data, "-U", "tester", "--auth=trust", "-E", "UTF8", "--no-sync")
         call(pg_ctl, "-D", data, "-o", options, "-l", str(folder / "log"), "-w", "start")
@@ -188,8 +188,8 @@ def _is_in(one: Process, folder: bytes) -> bool:
 
 
 @pytest.fixture
-def make_engine() -> Iterator[Callable[..., Engine]]:
-    """Makes dispatchers in this process; at the end of the test nothing of them runs."""
+def make_engine(database_url: str) -> Iterator[Callable[..., Engine]]:
+    """Makes dispatchers in this process; nothing of them runs when the database goes."""
     made: list[Engine] = []
 
     def make(*given: Any) -> Engine:

@@ -61,7 +61,7 @@ def _item(paragraph: str) -> str:
 
 def _files(pipeline: Pipeline, outputs: Outputs) -> Iterable[str]:
     for output in pipeline.output_list:
-        files = _made(getattr(outputs, output.id))
+        files = _made(getattr(outputs, output.id, None))
         if not files:
             continue
         yield f"{output.id}: {output.title}"

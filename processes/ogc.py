@@ -59,6 +59,8 @@ def input_description(entry: Input) -> Json:
     schema = dict(entry.schema)
     if entry.default not in (None, []):
         schema["default"] = entry.default
+    if entry.example is not None:
+        schema["example"] = entry.example
     found: Json = {
         "title": entry.title,
         "description": described(entry),

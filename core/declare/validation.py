@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import islice
 from typing import Any, cast
 
 from pydantic import ValidationError
@@ -19,6 +20,7 @@ from core.declare.request import members, selection
 from core.declare.values import SourcePolicy
 from core.declare.words import allowed, unit
 from core.errors import (
+    MalformedRequest,
     MissingInput,
     OptiGroundError,
     OutOfRange,
@@ -29,6 +31,9 @@ from core.errors import (
     WrongType,
     shortened,
 )
+
+MOST_PROBLEMS = 200
+"""Problems that are told; what is wrong with a million values need not be worked out for each."""
 
 
 @dataclass(frozen=True)
@@ -66,14 +71,14 @@ def validate(pipeline: Pipeline, raw: bytes | str, policy: SourcePolicy) -> Vali
         With all problems, each with its RFC 6901 pointer, value and what is allowed.
     """
     reading = read(raw)
-    problems = [*reading.problems, *members(pipeline, reading.value)]
+    problems = [*reading.problems, *islice(members(pipeline, reading.value), MOST_PROBLEMS + 1)]
     document = reading.value if isinstance(reading.value, dict) else {}
     given = arguments(pipeline.input_list, document.get("inputs", {}))
     parameters, wrong = _parameters(pipeline, given)
     problems += [*given.problems, *wrong, *_checks(pipeline, given, policy)]
     problems = _once(problems)
     if problems or parameters is None:
-        raise Refused(problems)
+        raise Refused(_told(problems))
     return _validated(pipeline, parameters, document)
 
 
@@ -117,16 +122,16 @@ def _parameters(pipeline: Pipeline, given: Arguments) -> tuple[Parameters | None
         return pipeline.parameters.model_validate_json(json.dumps(given.values)), []
     except ValidationError as error:
         details = _without_echoes(error.errors(include_url=False, include_context=False))
-        return None, [_problem(pipeline.input_list, given, detail) for detail in details]
+        told = islice(details, MOST_PROBLEMS + 1)
+        return None, [_problem(pipeline.input_list, given, detail) for detail in told]
 
 
 def _without_echoes(details: list[ErrorDetails]) -> Iterator[ErrorDetails]:
     """The errors without "too short" for a list whose own items are wrong."""
-    places = [detail["loc"] for detail in details]
+    places = (detail["loc"] for detail in details)
+    above = {place[:length] for place in places for length in range(len(place))}
     for detail in details:
-        place = detail["loc"]
-        beneath = any(len(p) > len(place) and p[: len(place)] == place for p in places)
-        if not (beneath and detail["type"] in ("too_short", "too_long")):
+        if detail["loc"] not in above or detail["type"] not in ("too_short", "too_long"):
             yield detail
 
 
@@ -245,7 +250,7 @@ def _checks(pipeline: Pipeline, given: Arguments, policy: SourcePolicy) -> Itera
     for entry in pipeline.input_list:
         places = given.occurrences(entry)
         yield from count_problems(entry, len(places), policy)
-        for place in places:
+        for place in places[: MOST_PROBLEMS + 1]:
             yield from value_problems(entry, place, policy)
     yield from pipeline.rules(given.values)
     pairs = pipeline.pairs(given.values)
@@ -261,3 +266,12 @@ def _once(problems: Iterable[Problem]) -> list[Problem]:
     for problem in problems:
         first.setdefault(problem.pointer, problem)
     return list(first.values())
+
+
+def _told(problems: list[Problem]) -> list[Problem]:
+    """As many problems as anyone will read, and that there are more."""
+    if len(problems) <= MOST_PROBLEMS:
+        return problems
+    message = f"More than {MOST_PROBLEMS} things are wrong; only the first are listed."
+    more = Problem(MalformedRequest.code, "", None, "", message)
+    return [*problems[:MOST_PROBLEMS], more]

@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from datetime import date
 from enum import StrEnum
 from typing import Annotated
@@ -25,6 +27,7 @@ from core.declare import (
     ValueProduct,
     Whole,
 )
+from core.declare.validation import MOST_PROBLEMS
 from core.errors import Inconsistent, OutOfRange, Problem, Refused
 
 
@@ -466,6 +469,34 @@ def test_more_pairs_than_the_policy_allows_are_refused():
     with pytest.raises(Refused) as refused:
         declare.validate(many, '{"inputs": {}}', SourcePolicy(max_pairs=2))
     assert [p.code for p in refused.value.problems] == ["too-large"]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"inputs": {f"window{n}": 1 for n in range(20000)}},
+        {"inputs": {"days": ["x"] * 20000}},
+        {"inputs": {"days": [None] * 20000}},
+        {"inputs": {"images": [{"value": 1}] * 20000}},
+        {"inputs": {f"window{n}": None for n in range(20000)}},
+        {"outputs": {f"answer{n}": {} for n in range(20000)}},
+        {f"inputs{n}": {} for n in range(20000)},
+    ],
+)
+def test_of_very_many_problems_the_first_are_told(document):
+    found = problems(document)
+    assert len(found) == MOST_PROBLEMS + 1
+    assert "only the first" in found[""].message
+
+
+def test_the_package_of_the_declaration_loads_no_numerics():
+    code = (
+        "import sys, core.pipelines, processes.openapi\n"
+        "heavy = {'numba', 'scipy', 'rasterio', 'numpy', 'pyproj', 'flask', 'pygeoapi'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
 
 
 scalars = (

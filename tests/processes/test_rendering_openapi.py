@@ -10,7 +10,9 @@ from openapi_spec_validator import OpenAPIV30SpecValidator
 
 from core import declare
 from core.declare import SourcePolicy
+from core.declare.words import number
 from core.pipelines import PIPELINES
+from core.pipelines.mpic_opt.declaration import PRESETS
 from processes import manual, openapi
 from server import views
 from server.problems import status_of
@@ -142,7 +144,8 @@ def test_the_manual_has_every_input_and_every_output_with_its_text(service):
 
 def test_the_manual_tabulates_what_a_preset_decides():
     page = manual.service(PIPELINES["mpic-opt"])
-    assert "| `glacier` | 21 | 400 | 0.35 | false | 1000 |" in page
+    for preset, values in PRESETS.items():
+        assert f"| `{preset}` | {' | '.join(number(value) for value in values.values())} |" in page
 
 
 def test_the_page_of_errors_has_each_code_once_with_its_status():

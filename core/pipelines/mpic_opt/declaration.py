@@ -1,19 +1,15 @@
 """What MPIC-OPT takes and makes."""
 
-from collections.abc import Iterator, Mapping
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
 from core.declare import (
     Advanced,
     Area,
-    Choice,
-    DecidedBy,
     File,
     FileProduct,
-    Given,
     Group,
     Many,
     Odd,
@@ -24,132 +20,33 @@ from core.declare import (
     Source,
     Unit,
 )
-from core.errors import Inconsistent, MissingInput, Problem
+from core.pipelines.mpic_opt.choices import (
+    PRESETS,
+    CloudMask,
+    Direction,
+    Extra,
+    Pairing,
+    Preset,
+    RangeUnit,
+    Units,
+    decided,
+)
+from core.pipelines.mpic_opt.rules import pair_count, rules
 
-PRESETS: Mapping[str, Mapping[str, Any]] = {
-    "general": {
-        "window": 15,
-        "search_range": 60.0,
-        "minimum_score": 0.5,
-        "deramp": True,
-        "maximum_displacement": 100.0,
-    },
-    "earthquake": {
-        "window": 21,
-        "search_range": 60.0,
-        "minimum_score": 0.45,
-        "deramp": True,
-        "maximum_displacement": 60.0,
-    },
-    "landslide": {
-        "window": 11,
-        "search_range": 100.0,
-        "minimum_score": 0.5,
-        "deramp": True,
-        "maximum_displacement": 100.0,
-    },
-    "glacier": {
-        "window": 21,
-        "search_range": 400.0,
-        "minimum_score": 0.45,
-        "deramp": False,
-        "maximum_displacement": 1000.0,
-    },
-}
-"""What each preset decides: pixels, metres, score from 0 to 1, whether, metres."""
-
-
-def _decided(name: str) -> DecidedBy:
-    return DecidedBy("preset", {preset: values[name] for preset, values in PRESETS.items()})
-
-
-def _told(preset: str, use: str) -> str:
-    values = PRESETS[preset]
-    deramp = "removed" if values["deramp"] else "kept"
-    return (
-        f"{use} Window {values['window']} pixels, search range {values['search_range']:g} m, "
-        f"minimum score {values['minimum_score']:g}, ramps {deramp}, "
-        f"maximum displacement {values['maximum_displacement']:g} m."
-    )
-
-
-class Preset(Choice):
-    """What kind of motion is looked for."""
-
-    GENERAL = "general", _told("general", "Metres of motion of any kind.")
-    EARTHQUAKE = (
-        "earthquake",
-        _told("earthquake", "Broad motion with sharp faults, often below one pixel."),
-    )
-    LANDSLIDE = "landslide", _told("landslide", "Small bodies that move by metres.")
-    GLACIER = (
-        "glacier",
-        _told("glacier", "Fast ice that may fill the image, so that no ramp can be told from it."),
-    )
-
-
-class Units(Choice):
-    """Units of the displacement."""
-
-    METRES = "m", "Metres between the two dates."
-    PER_DAY = "m/day", "Metres per day: divided by the days from reference to secondary."
-    PER_YEAR = "m/year", "Metres per year of 365.25 days."
-
-
-class CloudMask(Choice):
-    """How clouds are kept out."""
-
-    AUTO = (
-        "auto",
-        (
-            "The cloud layer of the product, applied only where the images also match badly (score "
-            "below 0.7), so that bright deserts and towns stay. Products without such a layer: the "
-            "score and the forward-backward difference alone."
-        ),
-    )
-    NONE = "none", "No mask; score and filters alone decide."
-    PRODUCT = "product", "The cloud layer of the product as it is; an error where there is none."
-    USER = "user", "The mask given as the input mask, and no other."
-
-
-class Pairing(Choice):
-    """Which of several scenes are matched with each other."""
-
-    CONSECUTIVE = (
-        "consecutive",
-        "Each scene with those that follow it, as far as the pair range reaches.",
-    )
-    ALL = "all", "Every scene with every later one; the pair range is not looked at."
-    SPLIT_DATE = (
-        "split_date",
-        (
-            "Every scene before the split date with every scene on or after it; the pair range is "
-            "not looked at."
-        ),
-    )
-
-
-class RangeUnit(Choice):
-    """What the pair range counts."""
-
-    ACQUISITIONS = "acquisitions", "Scenes, in the order of their dates: 1 is the next one."
-    DAYS = "days", "Days between the two scenes."
-
-
-class Direction(Choice):
-    """Which scene of a pair is the reference."""
-
-    FORWARD = "forward", "The earlier scene is the reference."
-    BACKWARD = "backward", "The later scene is the reference; every sign turns round."
-    BOTH = "both", "Each pair both ways, as two pairs."
-
-
-class Extra(Choice):
-    """Outputs that are made only when asked for."""
-
-    RAW = "raw", "The displacement as matched, before any filter: displacement_*_raw."
-    PIXELS = "pixels", "The displacement in pixels in MicMac's convention: px1, px2."
-    SMOOTH = "smooth", "The filtered displacement, smoothed by a median: displacement_*_smooth."
+__all__ = [
+    "MPIC_OPT",
+    "PRESETS",
+    "CloudMask",
+    "Direction",
+    "Extra",
+    "MpicOptOutputs",
+    "MpicOptParameters",
+    "Pairing",
+    "Preset",
+    "RangeUnit",
+    "Units",
+    "complete",
+]
 
 
 class MpicOptParameters(Parameters):
@@ -211,7 +108,7 @@ class MpicOptParameters(Parameters):
         Unit("{pixel}"),
         Group("Method"),
         Odd(),
-        _decided("window"),
+        decided("window"),
         Field(ge=5, le=65),
     ] = None
     """Side of the square that is matched around each measurement, in pixels of the reference.
@@ -238,7 +135,7 @@ class MpicOptParameters(Parameters):
         Unit("m"),
         Group("Matching"),
         Advanced(),
-        _decided("search_range"),
+        decided("search_range"),
         Field(ge=0, le=10000),
     ] = None
     """How far from where it was, after co-registration, the ground is looked for. Wider finds
@@ -249,7 +146,7 @@ class MpicOptParameters(Parameters):
         Unit("1"),
         Group("Matching"),
         Advanced(),
-        _decided("minimum_score"),
+        decided("minimum_score"),
         Field(ge=0, le=1),
     ] = None
     """Correlation score below which a measurement is removed: 1 is a perfect match, 0 none. 0
@@ -298,7 +195,7 @@ class MpicOptParameters(Parameters):
     images are up to 12 m apart. Switched off, the result holds that shift. What was removed stands
     in statistics and in the correction layers.
     """
-    deramp: Annotated[bool | None, Group("Corrections"), Advanced(), _decided("deramp")] = None
+    deramp: Annotated[bool | None, Group("Corrections"), Advanced(), decided("deramp")] = None
     """Whether a plane, fitted robustly to the stable ground, is removed from each component. It
     also takes part of a broad motion that fills the image; what was removed stands in statistics
     and in the correction layers.
@@ -332,7 +229,7 @@ class MpicOptParameters(Parameters):
         Unit("m"),
         Group("Filters"),
         Advanced(),
-        _decided("maximum_displacement"),
+        decided("maximum_displacement"),
         Field(ge=0, le=100000),
     ] = None
     """Length of the displacement, after the corrections and before any division by time, above
@@ -457,95 +354,6 @@ def complete(parameters: MpicOptParameters) -> MpicOptParameters:
     chosen = PRESETS[parameters.preset.value]
     left_out = {name: v for name, v in chosen.items() if getattr(parameters, name) is None}
     return parameters.model_copy(update=left_out)
-
-
-def rules(given: Given) -> Iterator[Problem]:
-    """Inputs that do not fit together."""
-    yield from _image_rules(given)
-    yield from _date_rules(given)
-    yield from _pair_rules(given)
-    if given.get("cloud_mask") == CloudMask.USER.value and "mask" not in given:
-        yield _missing("mask", "cloud_mask user needs a mask.")
-
-
-def pair_count(given: Given) -> int:
-    """How many pairs the scenes make; 0 where only their dates can tell."""
-    scenes = _items(given, "scenes")
-    count, pairing = len(scenes), given.get("pairing", Pairing.CONSECUTIVE.value)
-    both = 2 if given.get("direction") == Direction.BOTH.value else 1
-    if pairing == Pairing.ALL.value:
-        return both * count * (count - 1) // 2
-    low, high = given.get("pair_minimum", 1), given.get("pair_maximum", 5)
-    by_number = given.get("pair_range_unit", "acquisitions") == RangeUnit.ACQUISITIONS.value
-    if pairing != Pairing.CONSECUTIVE.value or not by_number:
-        return 0
-    if not (isinstance(low, int) and isinstance(high, int)):
-        return 0
-    distances = range(max(low, 1), min(high, count - 1) + 1)
-    return both * sum(count - distance for distance in distances)
-
-
-def _image_rules(given: Given) -> Iterator[Problem]:
-    pair = [name for name in ("reference", "secondary") if name in given]
-    if "scenes" in given and pair:
-        for name in pair:
-            message = f"{name} was given besides scenes: give reference and secondary, or scenes."
-            allowed = "reference and secondary, or scenes"
-            yield Problem(Inconsistent.code, f"/inputs/{name}", None, allowed, message)
-        return
-    if "scenes" in given:
-        count = len(_items(given, "scenes"))
-        if isinstance(given["scenes"], list) and count < 2:
-            message = f"scenes has {count} image; at least two are needed."
-            yield Problem(Inconsistent.code, "/inputs/scenes", count, "two or more", message)
-        return
-    for name in ("reference", "secondary"):
-        if name not in given:
-            yield _missing(name, f"{name} is missing: give reference and secondary, or scenes.")
-
-
-def _date_rules(given: Given) -> Iterator[Problem]:
-    if "dates" in given:
-        scenes, dates = len(_items(given, "scenes")), len(_items(given, "dates"))
-        if dates != scenes:
-            allowed = f"{scenes} dates, or none" if scenes else "dates only with scenes"
-            message = f"dates has {dates} for {scenes} scenes; give one for each scene, or none."
-            yield Problem(Inconsistent.code, "/inputs/dates", dates, allowed, message)
-    for name in ("reference", "secondary"):
-        if f"{name}_date" in given and "scenes" in given:
-            allowed = "dates, a list as long as scenes"
-            message = f"{name}_date goes with {name}; for scenes give dates."
-            yield Problem(Inconsistent.code, f"/inputs/{name}_date", None, allowed, message)
-
-
-def _pair_rules(given: Given) -> Iterator[Problem]:
-    splits = given.get("pairing") == Pairing.SPLIT_DATE.value
-    if splits and "split_date" not in given:
-        yield _missing("split_date", "pairing split_date needs a split_date.")
-    if "split_date" in given and not splits:
-        message = "split_date was given, but pairing is not split_date."
-        yield Problem(
-            Inconsistent.code,
-            "/inputs/split_date",
-            None,
-            "split_date only with pairing split_date",
-            message,
-        )
-    low, high = given.get("pair_minimum", 1), given.get("pair_maximum", 5)
-    if isinstance(low, int) and isinstance(high, int) and low > high:
-        where = "pair_minimum" if "pair_minimum" in given else "pair_maximum"
-        message = f"pair_minimum {low} is larger than pair_maximum {high}."
-        allowed = "pair_minimum of at most pair_maximum"
-        yield Problem(Inconsistent.code, f"/inputs/{where}", given[where], allowed, message)
-
-
-def _items(given: Given, name: str) -> list[Any]:
-    value = given.get(name)
-    return value if isinstance(value, list) else []
-
-
-def _missing(name: str, message: str) -> Problem:
-    return Problem(MissingInput.code, f"/inputs/{name}", None, f"a value for {name}", message)
 
 
 MPIC_OPT = Pipeline(

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from core import declare
 from core.declare import SourcePolicy
+from core.declare.words import number
 from core.errors import Refused
 from core.pipelines import PIPELINES
 from core.pipelines.mpic_opt.declaration import PRESETS, MpicOptParameters, Preset, complete
@@ -27,9 +28,9 @@ def codes(**inputs):
 
 def test_two_images_are_enough():
     found = validated(**PAIR)
-    assert found.parameters.window == 15
-    assert found.parameters.search_range == 60
-    assert found.document["inputs"]["deramp"] is True
+    assert found.parameters.preset is Preset.GENERAL
+    assert found.parameters.window == PRESETS["general"]["window"]
+    assert found.document["inputs"]["deramp"] is PRESETS["general"]["deramp"]
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -43,7 +44,7 @@ def test_an_input_that_is_given_overrides_the_preset():
     found = validated(**PAIR, preset="glacier", window=9, deramp=True)
     assert found.parameters.window == 9
     assert found.parameters.deramp is True
-    assert found.parameters.search_range == 400
+    assert found.parameters.search_range == PRESETS["glacier"]["search_range"]
 
 
 @pytest.mark.parametrize("preset", Preset)
@@ -60,9 +61,9 @@ def test_the_description_tabulates_every_value_of_every_preset():
     for preset, values in PRESETS.items():
         told = next(v.text for v in entries["preset"].values if v.value == preset)
         for name, value in values.items():
-            assert f"{preset} {declare.words.number(value)}" in entries[name].text
+            assert f"{preset} {number(value)}" in entries[name].text
             if not isinstance(value, bool):
-                assert declare.words.number(value) in told
+                assert number(value) in told
             assert name in entries["preset"].text
 
 

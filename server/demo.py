@@ -310,7 +310,7 @@ def picture(pair: Pair, run: Run, path: Path) -> None:
     """Truth, measurement and their difference, both components, on one sheet."""
     brightness = fault.read_brightness(pair.reference)
     around = Scale(-4.0, 4.0, "blue-white-red")
-    close = Scale(-0.5, 0.5, "blue-white-red")
+    close = Scale(-1.0, 1.0, "blue-white-red")
     rows = []
     for name in ("east", "north"):
         true, measured = getattr(pair.truth, name), getattr(run.measured, name)
@@ -319,7 +319,16 @@ def picture(pair: Pair, run: Run, path: Path) -> None:
             [
                 Map(true, pair.grid, f"Put in, {name}", "m", around),
                 Map(measured, pair.grid, f"Measured, {name}", "m", around, "", arrows, brightness),
-                Map(measured - true, pair.grid, "Difference", "m", close, "", None, brightness),
+                Map(
+                    measured - true,
+                    pair.grid,
+                    "Difference (finer scale)",
+                    "m",
+                    close,
+                    "",
+                    None,
+                    brightness,
+                ),
             ]
         )
     title = f"A simulated earthquake, measured by mpic-opt: RMSE {run.score.rmse:.2f} m"

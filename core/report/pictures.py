@@ -25,8 +25,8 @@ Values = NDArray[np.floating]
 PAPER = (255, 255, 255)
 EMPTY = (214, 214, 214)
 """Shown where there is no value and no backdrop."""
-ARROWS_ACROSS = 14
-"""Arrows along the longer side of a map."""
+ARROW_SPACING = 36
+"""Pixels of the picture between two arrows, about."""
 
 
 class Arrows(NamedTuple):
@@ -228,14 +228,15 @@ def _draw_arrows(
 ) -> None:
     """Arrows at the centres of blocks, and below the map how long a round number is."""
     pen = ImageDraw.Draw(page)
-    east, north = (reduce(component, ARROWS_ACROSS) for component in arrows)
+    across = max(1, max(size) // ARROW_SPACING)
+    east, north = (reduce(component, across) for component in arrows)
     length = np.hypot(east, north)
     known = np.isfinite(length)
     longest = float(np.percentile(length[known], 98)) if known.any() else 0.0
     if longest == 0:
         return
-    stretch = 0.9 * max(size) / ARROWS_ACROSS / longest
-    block = math.ceil(max(arrows.east.shape) / ARROWS_ACROSS) * size[0] / arrows.east.shape[1]
+    stretch = 0.9 * max(size) / across / longest
+    block = math.ceil(max(arrows.east.shape) / across) * size[0] / arrows.east.shape[1]
     for row, col in zip(*np.nonzero(known), strict=True):
         x, y = corner[0] + (col + 0.5) * block, corner[1] + (row + 0.5) * block
         # The last block of a row or column may lie half outside.

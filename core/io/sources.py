@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit, urlunsplit
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -59,6 +59,18 @@ def redact(href: str) -> str:
         return href.partition("?")[0].partition("#")[0]
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit((parts.scheme, host, parts.path, "", ""))
+
+
+def redacted(document: Any) -> Any:
+    """A copy of a request document with all its references (``href``) redacted."""
+    if isinstance(document, Mapping):
+        return {
+            key: redact(value) if key == "href" and isinstance(value, str) else redacted(value)
+            for key, value in document.items()
+        }
+    if isinstance(document, list | tuple):
+        return [redacted(value) for value in document]
+    return document
 
 
 def checksum(path: Path) -> str:
@@ -114,6 +126,10 @@ class Sources:
     def redact(self, href: str) -> str:
         """As :func:`redact`."""
         return redact(href)
+
+    def redacted(self, document: Any) -> Any:
+        """As :func:`redacted`."""
+        return redacted(document)
 
     def checksum(self, path: Path) -> str:
         """As :func:`checksum`."""

@@ -7,7 +7,7 @@ each, and whether a zero belongs to the empty margin can be told only from the w
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import rasterio
@@ -16,12 +16,14 @@ from rasterio.windows import Window as RasterWindow
 
 from core.errors import BadRaster
 from core.io.archives import unpack_member
-from core.io.border import BorderZeros
 from core.io.clouds import staged_cloud
 from core.io.gdal import opened, writing
 from core.io.products.scene import Scene
 from core.io.reader import Reader
 from core.tiling import Window
+
+if TYPE_CHECKING:
+    from core.io.border import BorderZeros
 
 BLOCK = 512
 ROWS = 1024
@@ -134,6 +136,9 @@ def _put(
 
 def _margin_resolved(scene: Scene, path: Path) -> Scene:
     """The scene with its margin of zeros masked, if it has one."""
+    # Compiled: half a second to import, which an inspection does not have.
+    from core.io.border import BorderZeros
+
     border = BorderZeros(scene.grid.shape)
     anything, filled = False, 0
     for _, stored, known in _strips(scene):
@@ -153,7 +158,7 @@ def _margin_resolved(scene: Scene, path: Path) -> Scene:
     return _masked(resolved, border, path) if border.found else resolved
 
 
-def _masked(scene: Scene, border: BorderZeros, path: Path) -> Scene:
+def _masked(scene: Scene, border: "BorderZeros", path: Path) -> Scene:
     """A copy whose mask leaves out the zeros connected with the border."""
     partial = path.with_name(path.name + ".masked")
     margin = 0

@@ -13,7 +13,6 @@ from pyproj import Transformer
 from rasterio.errors import RasterioError
 from rasterio.warp import Resampling, reproject
 from rasterio.windows import Window as RasterWindow
-from scipy.ndimage import maximum_filter
 
 from core.errors import UnsupportedGrid
 from core.grid import Grid
@@ -119,6 +118,8 @@ def _resampled(reader: Reader, part: Grid) -> NDArray[np.float32]:
 
 
 def _grown(mask: NDArray[np.bool_], size: int) -> NDArray[np.uint8]:
+    from scipy.ndimage import maximum_filter
+
     grown: NDArray[np.uint8] = maximum_filter(mask.astype(np.uint8), size, mode="nearest")
     return grown
 

@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -30,6 +31,7 @@ def obey(arguments: Sequence[str]) -> int:
     if options.command == "compile":
         return _compile(options)
     pipeline = PIPELINES[options.process]
+    former = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         order = _order(pipeline, options)
         if options.command == "inspect":
@@ -44,6 +46,8 @@ def obey(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("optiground: stopped\n")
         return 1
+    finally:
+        signal.signal(signal.SIGTERM, former)
 
 
 def _order(pipeline: Pipeline, options: argparse.Namespace) -> Order:

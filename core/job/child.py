@@ -113,10 +113,13 @@ def _wait(
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
     """Ask a job that still runs to end, wait, and kill whatever is left of its session."""
-    if process.poll() is None:
-        process.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
+    try:
+        if process.poll() is None:
+            process.terminate()
             process.wait(GRACE_S)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    except subprocess.TimeoutExpired:
+        pass
+    finally:  # A second Ctrl-C does not wait any longer.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

@@ -1,6 +1,7 @@
 """The command line: options read as inputs, exit codes, where results go."""
 
 import json
+import os
 import subprocess
 import sys
 from io import StringIO
@@ -250,3 +251,16 @@ def test_a_terminal_gets_one_line_that_is_rewritten() -> None:
     line.end()
     assert "\n" not in stream.getvalue()
     assert "[##########..........]  50 % matching" in stream.getvalue()
+
+
+def test_a_command_that_is_told_to_end_stops_its_job_and_cleans_up(tmp_path: Path) -> None:
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-m", "core", "echo", "--stringInput", "x", "--pause", "600"]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stderr is not None
+        while "pausing" not in running.stderr.readline():
+            assert running.poll() is None
+        running.terminate()
+        assert running.stderr.read().splitlines()[-1] == "optiground: stopped"
+    assert running.returncode == 1
+    assert list(tmp_path.iterdir()) == []

@@ -126,6 +126,18 @@ class WrongSchema(OptiGroundError):
     code = "wrong-schema"
 
 
+class StoreFault(OptiGroundError):
+    """Something cannot be done with the job store."""
+
+    code = "store-fault"
+
+
+class PortInUse(OptiGroundError):
+    """The server cannot listen where it should."""
+
+    code = "port-in-use"
+
+
 class ListeningRefused(OptiGroundError):
     """Without access control the server listens on the loopback interface only."""
 

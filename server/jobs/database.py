@@ -76,7 +76,13 @@ class Database:
             No other transaction with `alone` runs at the same time: for those that count first.
             SQLite has one writer at a time anyway.
         """
-        with _immediate(self.engine()) as connection, connection.begin():
+        with self.writing_with(self.engine(), alone=alone) as connection:
+            yield connection
+
+    @contextmanager
+    def writing_with(self, engine: Engine, *, alone: bool = False) -> Iterator[Connection]:
+        """As :meth:`writing`, on an engine of the caller, whatever the state of the database."""
+        with _immediate(engine) as connection, connection.begin():
             if alone:
                 _lock(connection)
             yield connection

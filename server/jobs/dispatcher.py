@@ -19,6 +19,7 @@ from core.errors import DiskFull
 from core.job import JobRequest, child_environment, command, kernel_cache, prepare
 from server.jobs.claims import Claims, Held, Places
 from server.jobs.conclusion import conclude, fail
+from server.jobs.kernels import warm
 from server.jobs.launcher import Attempt, Command, LocalLauncher
 from server.jobs.limits import Limits, limits_of
 from server.jobs.process import Identity, boot_id, host_name, identity, lives
@@ -85,6 +86,7 @@ class Dispatcher:
 
     def run(self) -> None:
         """Work until :meth:`stop`."""
+        warm(self._cache, lambda: self._stopping)
         self.sweeper.start()
         while not self._stopping:
             self._guarded(self.turn)

@@ -1,4 +1,4 @@
-"""Results described in STAC 1.1: an item for a pair or product, a collection where there are several.
+"""Results described in STAC 1.1: an item per pair or product, a collection if there are several.
 
 Extensions: projection 2.0, render 2.0, processing 1.2, file 2.1.  Links between the files are
 relative, so that a folder of results may be moved; a server puts its own addresses in their place.
@@ -216,9 +216,9 @@ def footprint(grid: Grid) -> tuple[BaseGeometry, tuple[float, float, float, floa
     corners = [(a + (c - a) * t, b + (d - b) * t)
                for (a, b), (c, d) in zip(edges, edges[1:] + edges[:1], strict=True)
                for t in along[:-1]]  # fmt: skip
-    ground = [grid.transform @ (col * width, row * height) for col, row in corners]
+    ground = np.array([grid.transform @ (col * width, row * height) for col, row in corners])
     change = Transformer.from_crs(grid.crs, "OGC:CRS84", always_xy=True)
-    lon, lat = (np.asarray(v) for v in change.transform(*zip(*ground, strict=True)))
+    lon, lat = change.transform(ground[:, 0], ground[:, 1])
     crosses = np.ptp(lon) > 180
     if crosses:
         lon = np.where(lon < 0, lon + 360, lon)

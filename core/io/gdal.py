@@ -36,7 +36,8 @@ OPTIONS: dict[str, object] = {
     "GTIFF_POINT_GEO_IGNORE": "NO",
 }
 
-_FULL = re.compile(r"no space left|disk full|file too large|quota exceeded", re.IGNORECASE)
+_FULL = re.compile(r"no space left|too large|quota|write error|fail\w* to write", re.IGNORECASE)
+"""GDAL rarely tells why a local file cannot be written; a full disk is the one usual reason."""
 
 
 def leash() -> Env:
@@ -90,15 +91,18 @@ def writing(what: str) -> Iterator[None]:
     try:
         with leash():
             yield
-    except RasterioError as error:
-        chain = " ".join(str(e) for e in (error, error.__cause__) if e is not None)
-        if _FULL.search(chain):
+    except Exception as error:
+        if _disk_is_full(error):
             raise DiskFull(f"There was no space left to write {what}.") from error
         raise
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise DiskFull(f"There was no space left to write {what}.") from error
-        raise
+
+
+def _disk_is_full(error: Exception) -> bool:
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return True
+    # Some of GDAL's errors come through as classes of a private module.
+    chain = " ".join(map(str, (error, error.__cause__, error.__context__)))
+    return type(error).__module__.startswith("rasterio") and bool(_FULL.search(chain))
 
 
 @contextmanager

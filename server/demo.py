@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -32,6 +31,17 @@ from server.settings import PACKAGED, PREFIX
 READY_S = 120.0
 """How long the server may take to start; the first time it compiles kernels."""
 STOP_S = 20.0
+LOG = "server.log"
+SERVE = "import sys; from server.cli import main; sys.exit(main(['serve']))"
+
+IMAGES, SERVER, PLAIN, DEFAULT, PICTURE = MADE = (
+    "images",
+    "server",
+    "corrections-off",
+    "all-defaults",
+    "result.png",
+)
+"""What the demonstration leaves in its folder, and removes there when it begins again."""
 
 
 class DemoError(Exception):
@@ -107,7 +117,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         demonstrate(output)
     except DemoError as error:
-        print(f"The demonstration failed. {error}", file=sys.stderr)  # noqa: T201
+        logs = f"The logs are in {output / SERVER}."
+        print(f"The demonstration failed. {error}\n{logs}", file=sys.stderr)  # noqa: T201
         return 1
     except KeyboardInterrupt:
         print("Interrupted; the server was stopped.", file=sys.stderr)  # noqa: T201
@@ -129,15 +140,16 @@ class Runs(NamedTuple):
 
 def demonstrate(output: Path) -> Runs:
     """Make the pair, measure it twice, print the table, draw the picture."""
-    shutil.rmtree(output, ignore_errors=True)
-    images = output / "images"
-    images.mkdir(parents=True)
-    pair = fault.make_pair(images)
+    output.mkdir(parents=True, exist_ok=True)
+    for name in MADE:
+        shutil.rmtree(output / name, ignore_errors=True)
+    (output / IMAGES).mkdir()
+    pair = fault.make_pair(output / IMAGES)
     _say(
         "A simulated earthquake: 512 x 512 pixels of 10 m, a vertical fault striking 35 degrees,\n"
         "8 m of right-lateral slip down to 4 km; noise, another brightness on the second image."
     )
-    with server(output / "server.log") as client:
+    with server(output / SERVER) as client:
         _say(f"The server listens on {client.url}")
         files = {
             "reference": client.upload(pair.reference),
@@ -148,36 +160,40 @@ def demonstrate(output: Path) -> Runs:
             pair,
             "corrections off",
             files | {"coregistration": False, "deramp": False},
-            output / "corrections-off",
+            output / PLAIN,
         )
-        default = measure(client, pair, "all defaults*", files, output / "all-defaults")
+        default = measure(client, pair, "all defaults*", files, output / DEFAULT)
     _say("The server was stopped.\n")
     runs = Runs(plain, default, zero(pair))
     _say(table(runs))
-    picture(pair, plain, output / "result.png")
+    picture(pair, plain, output / PICTURE)
     _say(
         "* What statistics.json says was removed by co-registration and deramp is added back.\n\n"
-        f"Picture: {output / 'result.png'}; rasters, statistics and quick-looks beside it."
+        f"Picture: {output / PICTURE}; rasters, statistics and quick-looks beside it."
     )
     return runs
 
 
 @contextmanager
-def server(log: Path) -> Iterator[Client]:
-    """A server on a free port with a data folder of its own; it ends with the block."""
-    with tempfile.TemporaryDirectory(prefix="optiground-demo-") as data, log.open("wb") as stream:
-        port = _free_port()
-        # The defaults that are part of the package, whatever this machine's server is set to.
-        environment = {
-            name: value for name, value in os.environ.items() if not name.startswith(PREFIX)
-        } | {
-            "OPTIGROUND_CONFIG": str(PACKAGED),
-            "OPTIGROUND_DATA": data,
-            "OPTIGROUND_PORT": str(port),
-            "OPTIGROUND_NUMBA_CACHE": str(user_cache()),
-        }
+def server(folder: Path) -> Iterator[Client]:
+    """A server on a free port, with its data and its log in `folder`; it ends with the block.
+
+    The folder is removed, but where something went wrong, so that the logs can be read.
+    """
+    folder.mkdir()
+    port = _free_port()
+    # The defaults that are part of the package, whatever this machine's server is set to.
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(PREFIX)
+    } | {
+        "OPTIGROUND_CONFIG": str(PACKAGED),
+        "OPTIGROUND_DATA": str(folder.absolute() / "data"),
+        "OPTIGROUND_PORT": str(port),
+        "OPTIGROUND_NUMBA_CACHE": str(user_cache()),
+    }
+    with (folder / LOG).open("wb") as stream:
         process = subprocess.Popen(
-            [sys.executable, "-c", "from server.cli import main; main()", "serve"],
+            [sys.executable, "-c", SERVE],
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=stream,
@@ -185,12 +201,13 @@ def server(log: Path) -> Iterator[Client]:
             # A Ctrl-C is for us; we then ask the server to stop.
             start_new_session=True,
         )
-        try:
-            client = Client(f"http://127.0.0.1:{port}", urllib3.PoolManager(retries=False))
-            _wait_until_ready(client, process, log)
-            yield client
-        finally:
-            _stop(process)
+    try:
+        client = Client(f"http://127.0.0.1:{port}", urllib3.PoolManager(retries=False))
+        _wait_until_ready(client, process, folder / LOG)
+        yield client
+    finally:
+        _stop(process)
+    shutil.rmtree(folder)
 
 
 def _free_port() -> int:

@@ -340,7 +340,9 @@ class MpicOptOutputs(Outputs):
     failed, the reason.
     """
     stac: Annotated[File, FileProduct("application/geo+json", "json")]
-    """The results as a STAC item collection, one item per pair, for catalogues and map viewers."""
+    """The results for catalogues and map viewers: a STAC item, or a collection of several."""
+    stac_items: Annotated[Many, FileProduct("application/geo+json", "json")] = ()
+    """The STAC items of the collection, one per pair. Made where there are several pairs."""
     readme: Annotated[File, FileProduct("text/plain", "txt")]
     """What each file is, its unit, sign, missing value and caveats, and what to cite."""
     request: Annotated[File, FileProduct("application/json", "json")]

@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.declare import File
+from core.pipelines.mpic_opt.catalogue import STAC, stac_documents
 from core.pipelines.mpic_opt.declaration import MpicOptOutputs, MpicOptParameters
 from core.pipelines.mpic_opt.pairing import Pair
 from core.pipelines.mpic_opt.scenes import Image
@@ -60,27 +60,25 @@ def write_documents(
     results: "Sequence[PairResult]",
     rasters: Mapping[str, tuple[File, ...]],
     pictures: tuple[File, ...],
-) -> dict[str, File]:
+) -> dict[str, Any]:
     """Write the documents; each by the id of its output."""
     done = [result for result in results if result.statistics is not None]
-    statistics = Statistics(
-        process=context.pipeline.id,
-        version=context.pipeline.version,
-        pairs=tuple(r.statistics for r in done if r.statistics is not None),
-    )
-    made = {
-        "statistics": _json(context, "statistics.json", statistics.model_dump(mode="json")),
+    made: dict[str, Any] = {
+        "statistics": _json(context, "statistics.json", _statistics(context, done)),
         "pairs": _json(context, "pairs.json", _pairs(images, results)),
-        "request": _json(context, "request.json", _request(context)),
-        "stac": _json(
-            context, "stac.json", _stac(parameters, context, done), "application/geo+json"
-        ),
+        "request": _json(context, "request.json", context.sources.redacted(context.document)),
     }
-    partial = MpicOptOutputs.model_construct(**rasters, quicklook=pictures, **made)
-    pipeline = replace(context.pipeline)
+    for name, document in stac_documents(parameters, context, done, made).items():
+        file = _json(context, name, document, "application/geo+json")
+        if name == STAC:
+            made["stac"] = file
+        else:
+            key = name.rpartition("/")[2].removesuffix(".json")
+            made["stac_items"] = (*made.get("stac_items", ()), file.model_copy(update={"key": key}))
+    files: dict[str, Any] = {**rasters, "quicklook": pictures, **made}
     text = readme.text(
-        pipeline,
-        partial,
+        context.pipeline,
+        MpicOptOutputs.model_construct(**files),
         about=_about(parameters, results),
         caveats=CAVEATS,
         citations=(*CITATIONS, *_acknowledgement(images)),
@@ -89,6 +87,14 @@ def write_documents(
         "README.txt", lambda path: _write_text(path, text), type="text/plain", title="README"
     )
     return made
+
+
+def _statistics(context: Context, done: "Sequence[PairResult]") -> dict[str, Any]:
+    return Statistics(
+        process=context.pipeline.id,
+        version=context.pipeline.version,
+        pairs=tuple(r.statistics for r in done if r.statistics is not None),
+    ).model_dump(mode="json")
 
 
 def _json(
@@ -102,22 +108,6 @@ def _json(
 
 def _write_text(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
-
-
-def _request(context: Context) -> Any:
-    return _redacted(context.document, context)
-
-
-def _redacted(value: Any, context: Context) -> Any:
-    """A document whose references have lost what may be secret in them."""
-    if isinstance(value, Mapping):
-        return {
-            key: context.sources.redact(item)
-            if key == "href" and isinstance(item, str)
-            else _redacted(item, context)
-            for key, item in value.items()
-        }
-    return [_redacted(item, context) for item in value] if isinstance(value, list) else value
 
 
 def _pairs(images: Sequence[Image], results: "Sequence[PairResult]") -> dict[str, Any]:
@@ -178,9 +168,3 @@ def _acknowledgement(images: Sequence[Image]) -> tuple[str, ...]:
         }
     )
     return (SENTINEL.format(years=", ".join(map(str, years))),) if years else ()
-
-
-def _stac(
-    parameters: MpicOptParameters, context: Context, done: "Sequence[PairResult]"
-) -> dict[str, Any]:
-    raise NotImplementedError

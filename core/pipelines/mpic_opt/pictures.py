@@ -16,9 +16,6 @@ SHOWN = ("displacement_east", "displacement_north", "magnitude", "score", "reaso
 SIDE = 900
 """Longer side of a picture's map, pixels."""
 
-LEAST_RANGE = 1e-6
-"""Range of colours where all values are equal."""
-
 
 def write_pictures(
     written: Mapping[str, Written], pair: Pair, parameters: MpicOptParameters, context: Context
@@ -50,7 +47,7 @@ def _draw(
     output = next(output for output in context.pipeline.output_list if output.id == name)
     product = raster_product(output, parameters.units)
     small = preview(raster, SIDE)
-    low, high = _range(written[name], product.low, product.high)
+    low, high = written[name].colour_range(product)
     arrows = None
     if name == "magnitude":
         parts = (written[f"displacement_{side}"] for side in ("east", "north"))
@@ -68,18 +65,6 @@ def _draw(
         arrows=arrows,
         side=SIDE,
     )
-
-
-def _range(written: Written, low: float | None, high: float | None) -> tuple[float, float]:
-    """As declared, else from the 2nd to the 98th percentile, about zero where signs matter."""
-    summary = written.summary
-    assert summary is not None
-    bottom, top = summary.p2 or 0.0, summary.p98 or 0.0
-    if low is None and high is None:
-        reach = max(abs(bottom), abs(top), LEAST_RANGE)
-        return -reach, reach
-    low = bottom if low is None else low
-    return low, max(top, low + LEAST_RANGE) if high is None else high
 
 
 def _title(name: str, context: Context) -> str:

@@ -31,6 +31,9 @@ SIGMA_STEPS = 50
 LEAST_STEP_PX = 2.0**-13
 """Rounding step at least, pixels: what is below is arithmetic, not measurement."""
 
+LEAST_RANGE = 1e-6
+"""Range of colours where all values are equal."""
+
 SAMPLES = 1000
 """Rows and columns of the sample from which the median sigma is taken, at most."""
 
@@ -43,6 +46,16 @@ class Written:
     file: File
     summary: Summary | None
     shares: Mapping[str, float]
+
+    def colour_range(self, product: RasterProduct) -> tuple[float, float]:
+        """As declared, else from the 2nd to the 98th percentile, about 0 where signs matter."""
+        bottom = (self.summary.p2 if self.summary else None) or 0.0
+        top = (self.summary.p98 if self.summary else None) or 0.0
+        if product.low is None and product.high is None:
+            reach = max(abs(bottom), abs(top), LEAST_RANGE)
+            return -reach, reach
+        low = bottom if product.low is None else product.low
+        return low, max(top, low + LEAST_RANGE) if product.high is None else product.high
 
 
 def write_layers(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from core.declare import File
 from core.errors import InputError, NothingMeasured, OptiGroundError, Problem
+from core.grid import Grid
 from core.io.products import Scene
 from core.io.rasters import Reader, stage, warp
 from core.matching.coregistration import Shift
@@ -36,6 +37,7 @@ class PairResult:
     """What became of a pair: files and figures, or the problem that stopped it."""
 
     pair: Pair
+    grid: Grid | None = None
     written: dict[str, Written] = field(default_factory=dict)
     pictures: tuple[File, ...] = ()
     statistics: PairStatistics | None = None
@@ -126,7 +128,7 @@ def _measured(
     progress.report(WRITTEN, "drawing")
     pictures = tuple(write_pictures(written, pair, parameters, context))
     statistics = _statistics(pair, written, corrections, notes_of(marks, shift, corrections))
-    return PairResult(pair, written, pictures, statistics)
+    return PairResult(pair, layers.output_grid, written, pictures, statistics)
 
 
 def _aligned(

@@ -86,6 +86,7 @@ def _open(
             nodata=parameters.nodata,
             scratch=context.workspace.scratch,
             pointer=pointer,
+            max_unpacked=context.sources.policy.max_unpacked,
         )
     except InputError as error:
         if not parameters.scenes:

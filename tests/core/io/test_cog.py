@@ -173,7 +173,7 @@ except DiskFull as error:
 
 @pytest.mark.parametrize("limit", [1_000_000, 9_300_000, 10_000_000])
 def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, limit):
-    """A limit on the size of files stands for a full disk: the first write, the last one, the copy."""
+    """A limit on the size of files stands for a full disk, at three moments."""
     command = [sys.executable, "-c", SCRIPT, str(tmp_path), str(limit)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.stdout.startswith("disk full:"), done.stderr

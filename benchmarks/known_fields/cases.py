@@ -41,7 +41,7 @@ def measured(pair: str, output: Path) -> tuple[np.ndarray, np.ndarray]:
     ]
     command = [Path(sys.executable).with_name("optiground"), "mpic-opt", *images]
     options = ["--no-coregistration", "--no-deramp", "--output", str(output)]
-    subprocess.run([*command, *options], check=True)
+    subprocess.run([*command, *options], check=True, stdout=subprocess.DEVNULL)
     components = []
     for name in ("displacement_east", "displacement_north"):
         with rasterio.open(next((output / name).glob("*.tif"))) as dataset:

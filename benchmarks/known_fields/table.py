@@ -16,7 +16,7 @@ COLUMNS = (
 def text(results: Sequence[Result]) -> str:
     together = [*results, *peers.results()]
     tools = dict.fromkeys(result.tool for result in together)
-    head = ["tool", *(f"{case}, {name}" for case, name in COLUMNS), "CPU-s/Mpx"]
+    head = ["tool", *(f"{case}, {name}" for case, name in COLUMNS), "CPU-s/Mpx, all in"]
     compared = markdown(head, (_row(tool, together) for tool in tools))
     names = list(results[0].figures)
     ours = ([r.case, *(f"{r.figures[name]:.3g}" for name in names)] for r in results)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from flask import Response, render_template, request
 
-from server.errors import ServerFull, UnsupportedMediaType
+from server.errors import BodyTooLarge, ServerFull, UnsupportedMediaType
 from server.preferences import wanted_format
 from server.services import services
 
@@ -61,7 +61,16 @@ def require_json() -> bytes:
             value=request.headers.get("Content-Type", "")[:100],
             allowed="application/json",
         )
-    return request.get_data(cache=False)
+    limit = services().settings.body_limit
+    # A longer body without a Content-Length would be cut at the limit, without a word.
+    request.max_content_length = limit + 1
+    body = request.get_data(cache=False)
+    if len(body) > limit:
+        raise BodyTooLarge(
+            f"The request is larger than the {limit} bytes that this server takes.",
+            allowed=f"at most {limit} bytes",
+        )
+    return body
 
 
 def require_space() -> None:

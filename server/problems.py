@@ -1,5 +1,6 @@
 """Errors as answers: the one table from code to HTTP status, and the document of RFC 9457."""
 
+import contextlib
 import json
 import logging
 import uuid
@@ -16,6 +17,8 @@ from server import errors
 from server.preferences import wanted_format, wants_problem_json
 
 log = logging.getLogger(__name__)
+
+_DRAINED, _PIECE = 16 << 20, 1 << 16
 
 STATUS: Mapping[str, HTTPStatus] = {
     "bad-query": HTTPStatus.BAD_REQUEST,
@@ -163,9 +166,25 @@ def respond(answer: Answer) -> Response:
             status=answer.status,
             mimetype="application/problem+json" if problem_json else "application/json",
         )
+    _drain()
     response.headers.update(answer.headers)
     response.headers["Cache-Control"] = "no-store"
     return response
+
+
+def _drain() -> None:
+    """Take in what is left of the request's body.
+
+    A client that is still sending does not read the answer, and finds the connection broken when
+    it is closed; very long bodies are not worth it.
+    """
+    if "wsgi.input_terminated" not in request.environ:
+        return
+    stream = request.environ["wsgi.input"]
+    with contextlib.suppress(Exception):  # Whatever is wrong with the rest is of no interest.
+        for _ in range(_DRAINED // _PIECE):
+            if not stream.read(_PIECE):
+                return
 
 
 def install(app: Flask) -> None:

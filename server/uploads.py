@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import io
 import os
 import re
 import shutil
@@ -65,9 +66,11 @@ def receive(incoming: Request, folder: Path, limits: Limits, owner: str) -> Uplo
     if (incoming.content_length or 0) > limits.size + _FORM_OVERHEAD:
         raise _too_large(limits)
     upload_id = str(uuid.uuid4())
+    body = _Body(incoming)
     with _whole_or_nothing(folder / upload_id, limits) as sink:
         take = _plain if incoming.mimetype == TYPES[0] else _from_form
-        name = take(incoming, sink, limits)
+        name = take(incoming, body, sink)
+        body.check_complete()
         if sink.size == 0:
             raise BadRequest("The file is empty, or there is none in the request.")
         path = sink.keep_as(name)
@@ -94,6 +97,40 @@ def plain_name(given: str | None) -> str:
     """
     last = re.split(r"[/\\]", given or "")[-1]
     return _NAME.sub("_", last).strip("._")[:100] or "upload"
+
+
+class _Body(io.RawIOBase):
+    """The body of a request, counted.
+
+    gunicorn ends it without a word where the client went away, so its length has to be compared
+    with what was announced.  One in chunks that breaks off raises by itself.
+    """
+
+    def __init__(self, incoming: Request) -> None:
+        # Not every server ends a body in chunks; reading on would wait for the next request.
+        endless = "wsgi.input_terminated" not in incoming.environ
+        self._announced = incoming.content_length or (0 if endless else incoming.content_length)
+        self._stream = incoming.environ["wsgi.input"]
+        self._taken = 0
+
+    def readable(self) -> bool:
+        """It is read."""
+        return True
+
+    def read(self, size: int = CHUNK) -> bytes:
+        """The next bytes, at most `size`; none at the end."""
+        left = size if self._announced is None else min(size, self._announced - self._taken)
+        try:
+            data: bytes = self._stream.read(left) if left > 0 else b""
+        except OSError as error:
+            raise _broken_off() from error
+        self._taken += len(data)
+        return data
+
+    def check_complete(self) -> None:
+        """Refuse a body that ended before it should."""
+        if self._announced is not None and self._taken < self._announced:
+            raise _broken_off()
 
 
 class _Sink:
@@ -146,16 +183,14 @@ def _whole_or_nothing(folder: Path, limits: Limits) -> Iterator[_Sink]:
         raise
 
 
-def _plain(incoming: Request, sink: _Sink, limits: Limits) -> str:
-    incoming.max_content_length = limits.size
-    while chunk := incoming.stream.read(CHUNK):
+def _plain(incoming: Request, body: _Body, sink: _Sink) -> str:
+    while chunk := body.read(CHUNK):
         sink.write(chunk)
     _, options = parse_options_header(incoming.headers.get("Content-Disposition"))
     return plain_name(incoming.args.get("name") or options.get("filename"))
 
 
-def _from_form(incoming: Request, sink: _Sink, limits: Limits) -> str:
-    incoming.max_content_length = limits.size + _FORM_OVERHEAD
+def _from_form(incoming: Request, body: _Body, sink: _Sink) -> str:
     names: list[str | None] = []
 
     def target(
@@ -177,11 +212,18 @@ def _from_form(incoming: Request, sink: _Sink, limits: Limits) -> str:
     )
     try:
         parser.parse(
-            incoming.stream, incoming.mimetype, incoming.content_length, incoming.mimetype_params
+            cast("IO[bytes]", body),
+            incoming.mimetype,
+            incoming.content_length,
+            incoming.mimetype_params,
         )
     except ValueError as error:
         raise BadRequest("The multipart form cannot be read.") from error
     return plain_name(names[0] if names else None)
+
+
+def _broken_off() -> BadRequest:
+    return BadRequest("The connection ended before the whole file was there.")
 
 
 def _too_large(limits: Limits) -> BodyTooLarge:

@@ -51,7 +51,7 @@ def user_of(incoming: Request, keys: Mapping[str, str]) -> User:
     Parameters
     ----------
     keys
-        The SHA-256 (hex) of each user's key, by the user's name; empty without access control.
+        The user's name by the SHA-256 (hex) of each key; empty without access control.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def user_of(incoming: Request, keys: Mapping[str, str]) -> User:
         return STRANGER
     digest = hashlib.sha256(given.encode("utf-8", "surrogateescape")).hexdigest()
     # All are compared, so that the time tells nothing about which came near.
-    names = [name for name, known in keys.items() if hmac.compare_digest(known.lower(), digest)]
+    names = [name for known, name in keys.items() if hmac.compare_digest(known.lower(), digest)]
     if not names:
         raise NotAuthenticated("The API key is none of this server's.")
     return User(names[0])

@@ -16,7 +16,7 @@ ECHO = {"inputs": {"stringInput": "x"}}
 @pytest.fixture
 def guarded(settings: Settings) -> Iterator[Flask]:
     settings.data.mkdir()
-    digests = {name: hashlib.sha256(key.encode()).hexdigest() for name, key in KEYS.items()}
+    digests = {hashlib.sha256(key.encode()).hexdigest(): name for name, key in KEYS.items()}
     app = create_app(settings.model_copy(update={"api_keys": digests, "host": "0.0.0.0"}))
     yield app
     app.extensions["optiground"].store.close()

@@ -70,7 +70,7 @@ def test_without_keys_only_loopback_is_listened_on() -> None:
     for host in ("0.0.0.0", "::", "192.168.1.4", "example.org"):
         with pytest.raises(ListeningRefused):
             check_listening(host, {})
-        check_listening(host, {"ada": "0" * 64})
+        check_listening(host, {"0" * 64: "ada"})
 
 
 def test_who_may_do_what() -> None:

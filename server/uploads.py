@@ -27,6 +27,9 @@ SPACE_CHECK = 64 << 20
 """Bytes between two looks at the free space."""
 
 _FORM_OVERHEAD = 1 << 16
+_FORM_MEMORY = 1 << 20
+"""Bytes that the form parser may hold: several of its reads of 64 KiB, since it keeps back what may
+be the beginning of a boundary."""
 _NAME = re.compile(r"[^\w.()+@=-]+")
 
 
@@ -206,7 +209,7 @@ def _from_form(incoming: Request, body: _Body, sink: _Sink) -> str:
 
     parser = FormDataParser(
         stream_factory=target,
-        max_form_memory_size=_FORM_OVERHEAD,
+        max_form_memory_size=_FORM_MEMORY,
         max_form_parts=20,
         silent=False,
     )

@@ -49,6 +49,17 @@ def test_a_form_carries_one_file(client: FlaskClient, settings: Settings) -> Non
     assert len(left(settings)) == 1
 
 
+def test_a_form_carries_bytes_that_look_like_the_end_of_a_part(
+    client: FlaskClient, settings: Settings
+) -> None:
+    # The parser keeps each line break back, as what may be the beginning of a boundary.
+    content = b"\r\n--" * 100_000
+    form = {"file": (io.BytesIO(content), "a.tif")}
+    answer = client.post("/uploads", data=form, content_type="multipart/form-data")
+    assert answer.status_code == 201
+    assert [file.read_bytes() for file in left(settings)] == [content]
+
+
 @pytest.mark.parametrize(
     ("content_type", "data", "status"),
     [

@@ -15,8 +15,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 import rasterio
+from flask.testing import FlaskClient
 from rasterio.errors import NotGeoreferencedWarning
 from rasterio.transform import from_origin
+
+from server.app import create_app
+from server.settings import Settings
 
 PATH = "/processes/mpic-opt/execution"
 A, B = "https://example.org/a.tif", "https://example.org/b.tif"
@@ -124,25 +128,40 @@ REFUSED: dict[str, Refusal] = {
 }
 
 
+def check_refused(client: FlaskClient, refusal: Refusal, path: str) -> None:
+    answer = client.post(path, data=refusal.sent, content_type="application/json")
+    assert answer.status_code == 400, answer.text
+    found = {problem["pointer"]: problem for problem in answer.json["problems"]}
+    assert refusal.pointer in found, answer.json
+    problem = found[refusal.pointer]
+    assert problem["code"] == refusal.code
+    assert problem.keys() == {"code", "pointer", "value", "allowed", "message"}
+    assert problem["message"]
+    assert len(answer.data) < 10_000
+
+
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_bad_request_is_refused_before_there_is_a_job(
-    client: Any, settings: Any, name: str
+    client: FlaskClient, settings: Settings, name: str
 ) -> None:
-    refusal = REFUSED[name]
     for path in (PATH, "/processes/mpic-opt/inspect"):
-        answer = client.post(path, data=refusal.sent, content_type="application/json")
-        assert answer.status_code == 400, answer.text
-        found = {problem["pointer"]: problem for problem in answer.json["problems"]}
-        assert refusal.pointer in found, answer.json
-        problem = found[refusal.pointer]
-        assert problem["code"] == refusal.code
-        assert problem.keys() == {"code", "pointer", "value", "allowed", "message"}
-        assert problem["message"]
-        assert len(answer.data) < 10_000
-        assert str(settings.data) not in answer.text
+        check_refused(client, REFUSED[name], path)
     assert client.get("/jobs").json["numberMatched"] == 0
     left = [path for path in settings.data.rglob("*") if path.is_file()]
     assert all(path.name.startswith("optiground.sqlite") for path in left)
+
+
+@pytest.mark.postgresql
+def test_bad_requests_are_refused_with_the_same_answers_on_postgresql(
+    postgresql_url: str, settings: Settings
+) -> None:
+    settings.data.mkdir()
+    app = create_app(settings.model_copy(update={"database": postgresql_url}))
+    client = app.test_client()
+    for refusal in REFUSED.values():
+        check_refused(client, refusal, PATH)
+    assert client.get("/jobs").json["numberMatched"] == 0
+    app.extensions["optiground"].store.close()
 
 
 class Failure(NamedTuple):

@@ -1,9 +1,11 @@
 """Writes cloud-optimised GeoTIFFs, in bounded memory and whole or not at all."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -12,7 +14,7 @@ from numpy.typing import NDArray
 from rasterio.shutil import copy
 from rasterio.windows import Window as RasterWindow
 
-from core.errors import DiskFull
+from core.errors import Cancelled, DiskFull
 from core.grid import Grid
 from core.io.gdal import writing
 from core.tiling import Window, tiles
@@ -26,6 +28,16 @@ SIDE = 1024
 
 COMPRESSION = {"COMPRESS": "DEFLATE", "LEVEL": "1", "PREDICTOR": "YES"}
 """Measured in docs/decisions/0003-cog-compressor.md."""
+
+PLAIN = 0.5
+"""Part of the time after which the uncompressed image stands."""
+LOOK_S = 1.0
+"""Seconds between looks at how far the compressed image is."""
+SHRINKS = 0.8
+"""Bytes of image and overviews, while they are made, over those of the uncompressed image."""
+
+Advance = Callable[[float], None]
+"""Is told the part of the work that is done, 0 to 1; may raise ``Cancelled``."""
 
 Source = Callable[[Window], NDArray[Any]]
 """Gives the pixels of a window of the product."""
@@ -61,6 +73,7 @@ def write_cog(
     scratch: Path,
     overviews: Literal["average", "nearest"] = "average",
     description: str = "",
+    advance: Advance = lambda done: None,  # noqa: ARG005
 ) -> None:
     """Write one band as a cloud-optimised GeoTIFF with overviews.
 
@@ -86,24 +99,29 @@ def write_cog(
         How coarser images are made: averages, or nearest for bits and classes.
     description
         What the band holds.
+    advance
+        Told how far the work is, from this thread and from another one, never at the same time.
     """
     step = None if step is None else power_of_two(step)
     partial = path.with_name(path.name + ".part")
     try:
         with TemporaryDirectory(dir=scratch, prefix="cog-") as folder, writing(path.name):
             plain = Path(folder, "plain.tif")
-            _write_plain(plain, read, grid, product, step, description, _tags(product, tags, step))
-            copy(
-                plain,
-                partial,
-                driver="COG",
-                BLOCKSIZE=BLOCK,
-                BIGTIFF="IF_SAFER",
-                OVERVIEWS="IGNORE_EXISTING",
-                OVERVIEW_RESAMPLING=overviews.upper(),
-                NUM_THREADS="1",
-                **COMPRESSION,
+            _write_plain(
+                plain, read, grid, product, step, description, _tags(product, tags, step), advance
             )
+            with _watched(plain, partial, advance):
+                copy(
+                    plain,
+                    partial,
+                    driver="COG",
+                    BLOCKSIZE=BLOCK,
+                    BIGTIFF="IF_SAFER",
+                    OVERVIEWS="IGNORE_EXISTING",
+                    OVERVIEW_RESAMPLING=overviews.upper(),
+                    NUM_THREADS="1",
+                    **COMPRESSION,
+                )
             _check_complete(partial, path.name)
         partial.replace(path)
     finally:
@@ -129,6 +147,7 @@ def _write_plain(
     step: float | None,
     description: str,
     tags: dict[str, str],
+    advance: Advance,
 ) -> None:
     height, width = grid.shape
     with rasterio.open(
@@ -161,6 +180,33 @@ def _write_plain(
                 1,
                 window=RasterWindow(area.col, area.row, area.width, area.height),
             )
+            advance(PLAIN * (tile.number + 1) / tile.count)
+
+
+@contextmanager
+def _watched(plain: Path, partial: Path, advance: Advance) -> Iterator[None]:
+    """Tell how far GDAL is, which says nothing itself, by the bytes that it has written."""
+    over, stopped = Event(), []
+    whole = max(1.0, SHRINKS * plain.stat().st_size)
+
+    def look() -> None:
+        while not over.wait(LOOK_S):
+            made = sum(file.stat().st_size for file in partial.parent.glob(partial.name + "*"))
+            try:
+                advance(PLAIN + (1 - PLAIN) * min(made / whole, 1.0))
+            except Cancelled as error:
+                stopped.append(error)
+                return
+
+    watcher = Thread(target=look, name="cog", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join()
+    if stopped:
+        raise stopped[0]
 
 
 def _check_complete(path: Path, name: str) -> None:

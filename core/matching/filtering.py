@@ -72,7 +72,7 @@ def _outliers_into(
     space = np.empty((radius + 1) * (radius + 1), np.float32)
     for i in range(height):
         for j in range(width):
-            if not kept[i, j]:
+            if not kept[i, j] or _among_its_own(values, kept, i, j, radius, threshold * floor):
                 continue
             count = 0
             for k in range(i - radius, i + radius + 1, 2):
@@ -95,6 +95,22 @@ def _outliers_into(
                     nearer += 1
             if 2 * nearer > count:
                 out[i, j] = True
+
+
+@kernel
+def _among_its_own(
+    values: Floats, kept: Mask, i: int, j: int, radius: int, reach: np.float32
+) -> bool:
+    """Whether most neighbours, and so their median, are within `reach`: nothing to sort then."""
+    count, near = 0, 0
+    for k in range(i - radius, i + radius + 1, 2):
+        for m in range(j - radius, j + radius + 1, 2):
+            if 0 <= k < values.shape[0] and 0 <= m < values.shape[1] and kept[k, m]:
+                count += 1
+                if abs(values[k, m] - values[i, j]) <= reach:
+                    near += 1
+    # The pixel itself may be among the samples; it always counts as near.
+    return 2 * (near - 1) > count
 
 
 @kernel

@@ -1,16 +1,17 @@
 """Writes the rasters of a pair, each with its summary."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.declare import File, Output, RasterProduct
-from core.io.blockwise import counted, spread_over_threads
+from core.io.blockwise import spread_over_threads
 from core.io.cog import write_cog
 from core.pipelines.mpic_opt.declaration import MpicOptParameters, Units
 from core.pipelines.mpic_opt.layers import Layers
@@ -69,9 +70,26 @@ def write_layers(
     names = wanted_layers(parameters)
     products = {output.id: output for output in context.pipeline.output_list}
     steps = _steps(layers)
-    work = partial(_write, layers, pair, parameters.units, products, steps, context)
-    results = spread_over_threads(work, names, context.compute.workers)
-    return dict(counted(results, len(names), progress, "writing raster"))
+    meter = _Meter(names, progress)
+    work = partial(_write, layers, pair, parameters.units, products, steps, context, meter)
+    return dict(spread_over_threads(work, names, context.compute.workers))
+
+
+class _Meter:
+    """Sums up how far the rasters are that are written at the same time."""
+
+    def __init__(self, names: Sequence[str], progress: Progress) -> None:
+        self._done = dict.fromkeys(names, 0.0)
+        self._progress = progress
+        self._lock = Lock()
+
+    def advance(self, name: str, done: float) -> None:
+        """Raster `name` is `done` (0 to 1); called from the thread that writes it."""
+        with self._lock:
+            self._done[name] = max(self._done[name], done)
+            total = sum(self._done.values()) / len(self._done)
+            begun = sum(part > 0 for part in self._done.values())
+            self._progress.report(total, f"writing rasters, {begun} of {len(self._done)} begun")
 
 
 def raster_product(output: Output, units: Units) -> RasterProduct:
@@ -94,6 +112,7 @@ def _write(
     products: Mapping[str, Output],
     steps: Mapping[str, float],
     context: Context,
+    meter: _Meter,
     name: str,
 ) -> Written:
     output = products[name]
@@ -121,6 +140,7 @@ def _write(
             scratch=context.workspace.scratch,
             overviews="nearest" if bits else "average",
             description=output.title,
+            advance=partial(meter.advance, name),
         )
 
     file = context.workspace.publish(
@@ -130,6 +150,7 @@ def _write(
         key=pair.key,
         title=f"{output.title}, {pair.title}",
     )
+    meter.advance(name, 1.0)
     if bits:
         return Written(name, file, None, counter.shares())
     return Written(name, file, gatherer.summary(), {})

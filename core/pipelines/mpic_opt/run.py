@@ -28,8 +28,8 @@ from core.progress import Progress
 from core.report.statistics import PairStatistics
 from core.workspace import Context
 
-MATCHED, FILTERED, WRITTEN = 0.62, 0.7, 0.96
-"""Where matching, filtering and writing end in the time of a pair, measured on full tiles."""
+PREPARED, MATCHED, FILTERED, WRITTEN = 0.06, 0.6, 0.66, 0.97
+"""Where the steps of a pair end in its time, measured on full tiles."""
 
 
 @dataclass(frozen=True)
@@ -111,13 +111,12 @@ def _measured(
     staged: _Staged,
     progress: Progress,
 ) -> PairResult:
-    progress.report(0.0, "preparing the images")
-    reference, secondary, lattice = _aligned(pair, parameters, context, staged)
+    reference, secondary, lattice = _aligned(pair, parameters, context, staged, progress)
     unit, grid = reference.unit_metres, lattice.grid
     planes = Planes.create(context.workspace.scratch / f"planes-{pair.key}", grid.shape)
     try:
         marks = Marks(parameters, (reference, secondary), lattice, _mask(parameters, context))
-        shift = _match(marks, planes, context, progress.part(0.0, MATCHED))
+        shift = _match(marks, planes, context, progress.part(PREPARED, MATCHED))
         corrections = estimate(planes, grid, unit, parameters)
         neighbours = Neighbours(parameters, planes, grid, unit, corrections)
         remove(neighbours, context, progress.part(MATCHED, FILTERED))
@@ -132,14 +131,21 @@ def _measured(
 
 
 def _aligned(
-    pair: Pair, parameters: MpicOptParameters, context: Context, staged: _Staged
+    pair: Pair,
+    parameters: MpicOptParameters,
+    context: Context,
+    staged: _Staged,
+    progress: Progress,
 ) -> tuple[Scene, Scene, Lattice]:
     """Both images with the same kind of pixels, and their common ground."""
     assert pair.reference.scene is not None
     assert pair.secondary.scene is not None
+    progress.report(0.0, "preparing the reference image")
     reference = staged.scene(pair.reference.number, pair.reference.scene)
+    progress.report(PREPARED / 3, "preparing the secondary image")
     secondary = staged.scene(pair.secondary.number, pair.secondary.scene)
     if not same_lattice(reference, secondary):
+        progress.report(PREPARED / 2, "warping the secondary image")
         path = context.workspace.scratch / f"warped-{pair.key}.tif"
         secondary = warp(secondary, reference.grid, path)
     window = parameters.window or 0
@@ -154,6 +160,7 @@ def _match(marks: Marks, planes: Planes, context: Context, progress: Progress) -
         floor = texture_floor(first, lattice.window)
         shift = Shift(0, 0, 0)
         if parameters.coregistration:
+            progress.report(0.0, "co-registering")
             shift = coarse_shift(first, second, lattice, floor)
         size = max(reference.grid.pixel_size) * reference.unit_metres
         options = Matching(

@@ -373,15 +373,22 @@ def _request_schema(service: Pipeline) -> Json:
 def _results_schema(service: Pipeline) -> Json:
     return {
         "type": "object",
-        "properties": {output.id: _result_schema(output) for output in service.output_list},
+        "properties": {
+            output.id: _result_schema(output, linked="reference" in service.transmission)
+            for output in service.output_list
+        },
     }
 
 
-def _result_schema(output: Output) -> Json:
+def _result_schema(output: Output, *, linked: bool) -> Json:
     about: dict[str, Any] = {"title": output.title, "description": output.text}
-    if isinstance(output.product, ValueProduct):
-        return {**_plain(output.schema), **about}
     one = ref("link")
+    if isinstance(output.product, ValueProduct):
+        value = _plain(output.schema)
+        if value.get("type") == "object":
+            # The standard's results document has objects as the `value` of an object.
+            value = {"type": "object", "required": ["value"], "properties": {"value": value}}
+        return {**about, "anyOf": [value, one]} if linked else {**value, **about}
     return {**about, **({"type": "array", "items": one} if output.many else {"allOf": [one]})}
 
 

@@ -55,12 +55,13 @@ def health() -> Response:
     silence = store.dispatcher_age_s() if writable else None
     running = silence is not None and silence < DISPATCHER_SILENCE_S
     healthy = writable and running
-    document = {
+    document: dict[str, object] = {
         "status": "ok" if healthy else "unavailable",
         "store": "writable" if writable else "not writable",
         "dispatcher": "running" if running else "silent",
-        "dispatcher_silence_s": None if silence is None else round(silence, 1),
     }
+    if silence is not None:
+        document["dispatcher_silence_s"] = round(silence, 1)
     return as_json(document, 200 if healthy else 503)
 
 

@@ -27,7 +27,7 @@ SIDE = 1024
 """Rows and columns that are asked for and written at once."""
 
 COMPRESSION = {"COMPRESS": "DEFLATE", "LEVEL": "1", "PREDICTOR": "YES"}
-"""Measured in docs/decisions/0003-cog-compressor.md."""
+"""Measured in docs/decisions/0007-cog-compressor.md."""
 
 PLAIN = 0.5
 """Part of the time after which the uncompressed image stands."""

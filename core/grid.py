@@ -66,7 +66,9 @@ class Grid:
     def bounds(self) -> tuple[float, float, float, float]:
         """West, south, east, north in the units of the CRS."""
         height, width = self.shape
-        corners = [self.transform @ corner for corner in ((0, 0), (width, 0), (0, height), (width, height))]
+        corners = [
+            self.transform @ corner for corner in ((0, 0), (width, 0), (0, height), (width, height))
+        ]
         xs, ys = [c[0] for c in corners], [c[1] for c in corners]
         return (min(xs), min(ys), max(xs), max(ys))
 

@@ -44,3 +44,7 @@ class Progress:
             stop=self.start + width * stop,
             prefix=self.prefix + prefix,
         )
+
+
+QUIET = Progress()
+"""Progress that nobody listens to."""

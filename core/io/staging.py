@@ -20,6 +20,7 @@ from core.io.clouds import staged_cloud
 from core.io.gdal import opened, writing
 from core.io.products.scene import Scene
 from core.io.reader import Reader
+from core.progress import QUIET, Progress
 from core.tiling import Window
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ LARGE_BLOCK = 32 << 20
 """Bytes of a decoded block above which a window costs more to unpack than to compute."""
 
 
-def stage(scene: Scene, path: Path) -> Scene:
+def stage(scene: Scene, path: Path, progress: Progress = QUIET) -> Scene:
     """A scene with the same pixels, whose windows are read quickly, its cloud layer too.
 
     Parameters
@@ -43,6 +44,8 @@ def stage(scene: Scene, path: Path) -> Scene:
     path
         The file to make where one is needed: tiled, not compressed, and with a mask if zeros at
         the border turn out to be the empty margin.  The cloud layer lies beside it.
+    progress
+        Told after each strip of rows: JPEG 2000 takes a dozen seconds for a full tile.
 
     Returns
     -------
@@ -56,10 +59,10 @@ def stage(scene: Scene, path: Path) -> Scene:
     """
     scene = staged_cloud(scene, path.with_name(f"{path.stem}.cloud.tif"))
     if _slow(scene):
-        scene = _copied(scene, path)
+        scene = _copied(scene, path, progress.part(0.0, 0.8))
     if scene.zero_border:
-        return _margin_resolved(scene, path)
-    if not any(known.any() for _, _, known in _strips(scene)):
+        return _margin_resolved(scene, path, progress.part(0.8, 1.0))
+    if not any(known.any() for _, _, known in _strips(scene, progress.part(0.8, 1.0))):
         raise _empty(scene)
     return scene
 
@@ -79,7 +82,9 @@ def _slow(scene: Scene) -> bool:
         return bool(dataset.driver != "GTiff")
 
 
-def _strips(scene: Scene) -> Iterator[tuple[Window, NDArray[Any], NDArray[np.bool_]]]:
+def _strips(
+    scene: Scene, progress: Progress
+) -> Iterator[tuple[Window, NDArray[Any], NDArray[np.bool_]]]:
     """All pixels as they are stored, from top to bottom, and which have a value."""
     with Reader(scene) as reader:
         height, width = scene.grid.shape
@@ -87,9 +92,10 @@ def _strips(scene: Scene) -> Iterator[tuple[Window, NDArray[Any], NDArray[np.boo
         for row in range(0, height, rows):
             window = Window(row, 0, min(rows, height - row), width)
             yield window, *reader.stored(window)
+            progress.report((row + window.height) / height, f"reading {scene.name}")
 
 
-def _copied(scene: Scene, path: Path) -> Scene:
+def _copied(scene: Scene, path: Path, progress: Progress) -> Scene:
     """A copy on scratch, tiled and not compressed."""
     source = scene
     if scene.archived:
@@ -98,7 +104,7 @@ def _copied(scene: Scene, path: Path) -> Scene:
         source = replace(scene, path=str(plain))
     masked = scene.validity in ("mask", "alpha")
     with writing("a copy of an image"), _target(scene, path) as target:
-        for window, stored, known in _strips(source):
+        for window, stored, known in _strips(source, progress):
             _put(target, window, stored, known if masked else None)
     if source is not scene:
         Path(source.path).unlink()
@@ -134,14 +140,14 @@ def _put(
         target.write_mask(known, window=part)
 
 
-def _margin_resolved(scene: Scene, path: Path) -> Scene:
+def _margin_resolved(scene: Scene, path: Path, progress: Progress) -> Scene:
     """The scene with its margin of zeros masked, if it has one."""
     # Compiled: half a second to import, which an inspection does not have.
     from core.io.border import BorderZeros
 
     border = BorderZeros(scene.grid.shape)
     anything, filled = False, 0
-    for _, stored, known in _strips(scene):
+    for _, stored, known in _strips(scene, progress.part(0.0, 0.5)):
         border.feed(stored == 0)
         anything |= bool((known & (stored != 0)).any())
         filled += int(np.count_nonzero(~known))
@@ -155,15 +161,15 @@ def _margin_resolved(scene: Scene, path: Path) -> Scene:
         )
         notes = (*notes, note)
     resolved = replace(scene, zero_border=False, warnings=notes)
-    return _masked(resolved, border, path) if border.found else resolved
+    return _masked(resolved, border, path, progress) if border.found else resolved
 
 
-def _masked(scene: Scene, border: "BorderZeros", path: Path) -> Scene:
+def _masked(scene: Scene, border: "BorderZeros", path: Path, progress: Progress) -> Scene:
     """A copy whose mask leaves out the zeros connected with the border."""
     partial = path.with_name(path.name + ".masked")
     margin = 0
     with writing("a copy of an image"), _target(scene, partial) as target:
-        for window, stored, known in _strips(scene):
+        for window, stored, known in _strips(scene, progress.part(0.5, 1.0)):
             zeros = border.mask(stored == 0)
             margin += int(np.count_nonzero(zeros))
             _put(target, window, stored, known & ~zeros)

@@ -20,6 +20,7 @@ from core.io.clouds import cloud, write_bits
 from core.io.gdal import leash, writing
 from core.io.products.scene import Scene
 from core.io.reader import Reader
+from core.progress import QUIET, Progress
 from core.tiling import Window, tiles
 
 Floats = NDArray[np.float64]
@@ -32,7 +33,7 @@ TOLERANCE_PX = 0.002
 """Error allowed in the position of a pixel.  GDAL's own default of 0.125 px is what is measured."""
 
 
-def warp(scene: Scene, grid: Grid, path: Path) -> Scene:
+def warp(scene: Scene, grid: Grid, path: Path, progress: Progress = QUIET) -> Scene:
     """The scene resampled onto a grid by cubic convolution.
 
     A pixel gets a value only if all the pixels that it is made from have one.  A pixel made from
@@ -46,6 +47,8 @@ def warp(scene: Scene, grid: Grid, path: Path) -> Scene:
         The pixels wanted.
     path
         The file to make (float32, NaN where nothing is known); the cloud layer lies beside it.
+    progress
+        Told after each tile.
     """
     if scene.zero_border:
         message = "a scene is staged before it is warped"
@@ -60,6 +63,7 @@ def warp(scene: Scene, grid: Grid, path: Path) -> Scene:
             area = tile.core
             part = RasterWindow(area.col, area.row, area.width, area.height)
             target.write(_resampled(reader, grid.crop(area)), 1, window=part)
+            progress.report((tile.number + 1) / tile.count, f"resampling {scene.name}")
     note = f"{scene.name} was resampled (cubic convolution) onto the pixels of the reference."
     return replace(
         scene,

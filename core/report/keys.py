@@ -14,6 +14,7 @@ Point = tuple[float, float]
 Colour = tuple[int, int, int]
 
 INK: Colour = (34, 34, 34)
+PAPER: Colour = (255, 255, 255)
 LINE: Colour = (120, 120, 120)
 TITLE_PT, TEXT_PT = 20, 14
 MARGIN = 16
@@ -193,16 +194,21 @@ def in_picture(grid: Grid, east: float, north: float) -> Point:
     return right, down
 
 
-def arrow(pen: ImageDraw.ImageDraw, tail: Point, tip: Point, head: float = 5) -> None:
-    """An arrow; none if it is shorter than a pixel."""
+def arrow(
+    pen: ImageDraw.ImageDraw, tail: Point, tip: Point, head: float = 5, *, edge: bool = False
+) -> None:
+    """An arrow; none if it is shorter than a pixel.  A light edge sets it off from dark ground."""
     right, down = tip[0] - tail[0], tip[1] - tail[1]
     length = math.hypot(right, down)
     if length < 1:
         return
     right, down = right / length, down / length
     foot = (tip[0] - head * right, tip[1] - head * down)
-    pen.line((tail, foot), fill=INK, width=2)
     half = 0.5 * head
     left_corner = (foot[0] - half * down, foot[1] + half * right)
     right_corner = (foot[0] + half * down, foot[1] - half * right)
+    if edge:
+        pen.line((tail, foot), fill=PAPER, width=4)
+        pen.polygon([tip, left_corner, right_corner], fill=PAPER, outline=PAPER, width=2)
+    pen.line((tail, foot), fill=INK, width=2)
     pen.polygon([tip, left_corner, right_corner], fill=INK)

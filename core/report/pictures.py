@@ -231,7 +231,8 @@ def _draw_arrows(
     across = max(1, max(size) // ARROW_SPACING)
     east, north = (reduce(component, across) for component in arrows)
     length = np.hypot(east, north)
-    known = np.isfinite(length)
+    measured = reduce(np.isfinite(arrows.east).astype(np.float32), across)
+    known = np.isfinite(length) & (measured > 0.5)
     longest = float(np.percentile(length[known], 98)) if known.any() else 0.0
     if longest == 0:
         return
@@ -243,7 +244,7 @@ def _draw_arrows(
         if x <= corner[0] + size[0] and y <= corner[1] + size[1]:
             right, down = keys.in_picture(panel.grid, east[row, col], north[row, col])
             half = (right * stretch / 2, down * stretch / 2)
-            keys.arrow(pen, (x - half[0], y - half[1]), (x + half[0], y + half[1]))
+            keys.arrow(pen, (x - half[0], y - half[1]), (x + half[0], y + half[1]), edge=True)
     _explain_arrows(pen, panel.written_unit, longest, stretch, corner, size)
 
 

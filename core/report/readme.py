@@ -1,7 +1,7 @@
 """README.txt of results: what each file is, its unit, sign and nodata, caveats, citation."""
 
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import isnan
 
 from core.declare import File, Outputs, Pipeline, RasterProduct
@@ -22,6 +22,7 @@ def text(
     about: Sequence[str],
     caveats: Sequence[str],
     citations: Sequence[str] = (),
+    products: Mapping[str, RasterProduct] | None = None,
 ) -> str:
     """The README.txt of one job.
 
@@ -35,12 +36,14 @@ def text(
         What a user of the results should know, one sentence or more each.
     citations
         What to cite besides the software.
+    products
+        Rasters, by output, that this job made in another unit than the declaration says.
     """
     sections = [
         _heading(f"{pipeline.title} ({pipeline.id} {pipeline.version})", "=")
         + [_wrapped(pipeline.text), ""]
         + [_item(line) for line in about],
-        _heading("Files", "-") + list(_files(pipeline, outputs)),
+        _heading("Files", "-") + list(_files(pipeline, outputs, products or {})),
         _heading("Before you use them", "-") + [_item(caveat) for caveat in caveats],
         _heading("Please cite", "-") + [_item(line) for line in (SOFTWARE, *citations)],
     ]
@@ -59,15 +62,18 @@ def _item(paragraph: str) -> str:
     return textwrap.fill(paragraph, WIDTH, initial_indent="* ", subsequent_indent="  ")
 
 
-def _files(pipeline: Pipeline, outputs: Outputs) -> Iterable[str]:
+def _files(
+    pipeline: Pipeline, outputs: Outputs, products: Mapping[str, RasterProduct]
+) -> Iterable[str]:
     for output in pipeline.output_list:
         files = _made(getattr(outputs, output.id, None))
         if not files:
             continue
         yield f"{output.id}: {output.title}"
         yield _wrapped(output.text, "    ")
-        if isinstance(output.product, RasterProduct):
-            yield _wrapped(_pixels(output.product), "    ")
+        product = products.get(output.id, output.product)
+        if isinstance(product, RasterProduct):
+            yield _wrapped(_pixels(product), "    ")
         if output.id == "reasons":
             yield from _bits()
         yield from (f"    - {file.path}" for file in files)

@@ -220,7 +220,7 @@ class MpicOptParameters(Parameters):
     """
     minimum_patch: Annotated[
         int, Unit("{pixel}"), Group("Filters"), Advanced(), Field(ge=0, le=500)
-    ] = 30
+    ] = 100
     """Measured patches of fewer connected pixels of the reference than this are removed. 0 switches
     the filter off.
     """

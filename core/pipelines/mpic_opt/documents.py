@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.declare import File
+from core.declare import File, RasterProduct
 from core.pipelines.mpic_opt.catalogue import STAC, stac_documents
 from core.pipelines.mpic_opt.declaration import MpicOptOutputs, MpicOptParameters
 from core.pipelines.mpic_opt.pairing import Pair
+from core.pipelines.mpic_opt.products import raster_product
 from core.pipelines.mpic_opt.scenes import Image
 from core.report import readme
 from core.report.statistics import Statistics
@@ -82,6 +83,11 @@ def write_documents(
         about=_about(parameters, results),
         caveats=CAVEATS,
         citations=(*CITATIONS, *_acknowledgement(images)),
+        products={
+            output.id: raster_product(output, parameters.units)
+            for output in context.pipeline.output_list
+            if isinstance(output.product, RasterProduct)
+        },
     )
     made["readme"] = context.workspace.publish(
         "README.txt", lambda path: _write_text(path, text), type="text/plain", title="README"

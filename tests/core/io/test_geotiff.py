@@ -11,6 +11,7 @@ from rasterio.enums import ColorInterp
 from core import errors
 from core.io.products import open_scene
 from core.io.rasters import Reader, stage
+from core.progress import Progress
 from core.tiling import Window
 
 UTM = Affine(10, 0, 300000, 0, -10, 5000000)
@@ -305,3 +306,15 @@ def test_the_date_comes_from_the_tags_or_the_name(make, tmp_path, name, tags, da
     path = make(ramp(), name, tags=tags)
     assert opened(path, tmp_path).date == day
     assert opened(path, tmp_path, date=dt.date(1999, 1, 1)).date == dt.date(1999, 1, 1)
+
+
+def test_staging_tells_how_far_it_is(make, tmp_path):
+    image = ramp(shape=(2500, 60))
+    image[:, :3] = 0
+    told = []
+    progress = Progress(lambda fraction, message: told.append((fraction, message)))
+    stage(opened(make(image), tmp_path), tmp_path / "staged.tif", progress)
+    fractions = [fraction for fraction, _ in told]
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1
+    assert {message for _, message in told} == {"reading image"}

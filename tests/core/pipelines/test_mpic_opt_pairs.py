@@ -85,6 +85,7 @@ def moved_pair(cols: int = 2) -> tuple[np.ndarray, np.ndarray]:
     return ground[:, cols:], ground[:, : SHAPE[1]]
 
 
+UCUM = {"m": "m", "m/day": "m/d", "m/year": "m/a"}
 PLAIN = {"coregistration": False, "deramp": False, "window": 9}
 
 
@@ -98,7 +99,9 @@ def test_units_divide_by_the_signed_days(
     result = measure(before, after, units=units, **dates, **PLAIN)
     assert np.nanmedian(result.raster("displacement_east")) == pytest.approx(20 * factor, rel=0.02)
     with result.dataset("displacement_east") as dataset:
-        assert dataset.units[0] == {"m": "m", "m/day": "m/d", "m/year": "m/a"}[units]
+        assert dataset.units[0] == UCUM[units]
+    readme = (result.folder / "README.txt").read_text()
+    assert f"Unit: {UCUM[units]}. Positive towards grid east" in readme
     # Against the arrow of time the displacement turns round, and so do the days: the rate stays.
     back = measure(
         after,

@@ -190,6 +190,8 @@ def server(folder: Path) -> Iterator[Client]:
         "OPTIGROUND_DATA": str(folder.absolute() / "data"),
         "OPTIGROUND_PORT": str(port),
         "OPTIGROUND_NUMBA_CACHE": str(user_cache()),
+        # A job that runs when we are interrupted has nobody to adopt it.
+        "OPTIGROUND_ON_STOP": "requeue",
     }
     with (folder / LOG).open("wb") as stream:
         process = subprocess.Popen(

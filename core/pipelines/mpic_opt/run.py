@@ -80,11 +80,11 @@ class _Staged:
         self._context = context
         self._scenes: dict[int, Scene] = {}
 
-    def scene(self, number: int, scene: Scene) -> Scene:
+    def scene(self, number: int, scene: Scene, progress: Progress) -> Scene:
         """Image `number` of the request."""
         if number not in self._scenes:
             path = self._context.workspace.scratch / f"image{number:03d}.tif"
-            self._scenes[number] = stage(scene, path)
+            self._scenes[number] = stage(scene, path, progress)
         return self._scenes[number]
 
 
@@ -140,14 +140,12 @@ def _aligned(
     """Both images with the same kind of pixels, and their common ground."""
     assert pair.reference.scene is not None
     assert pair.secondary.scene is not None
-    progress.report(0.0, "preparing the reference image")
-    reference = staged.scene(pair.reference.number, pair.reference.scene)
-    progress.report(PREPARED / 3, "preparing the secondary image")
-    secondary = staged.scene(pair.secondary.number, pair.secondary.scene)
+    spans = [progress.part(PREPARED * n / 3, PREPARED * (n + 1) / 3) for n in range(3)]
+    reference = staged.scene(pair.reference.number, pair.reference.scene, spans[0])
+    secondary = staged.scene(pair.secondary.number, pair.secondary.scene, spans[1])
     if not same_lattice(reference, secondary):
-        progress.report(PREPARED / 2, "warping the secondary image")
         path = context.workspace.scratch / f"warped-{pair.key}.tif"
-        secondary = warp(secondary, reference.grid, path)
+        secondary = warp(secondary, reference.grid, path, spans[2])
     window = parameters.window or 0
     return reference, secondary, lattice_of(reference, secondary.grid, parameters.aoi, window)
 

@@ -142,10 +142,14 @@ class LocalLauncher:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(leader.pid, signal.SIGTERM)
             return
-        # By groups: that is atomic, no fork escapes it.
-        for group in {member.group for member in self.members(attempt, leader)}:
+        members = self.members(attempt, leader)
+        # By groups: that is atomic, no fork escapes it.  0 would mean our own group.
+        for group in {member.group for member in members} - {0, os.getpgrp()}:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(group, signal.SIGKILL)
+        for member in members:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(member.pid, signal.SIGKILL)
 
     def end_strays(self, is_held: Callable[[str, int], bool]) -> None:
         """Kill processes of attempts for which no dispatcher answers.

@@ -196,15 +196,15 @@ class Table:
         self._strangers.pop(marker, None)
 
 
-def _session_of(leader: Identity | None) -> int:
-    """The session's id; 0 if the session is certainly gone.
+def _session_of(leader: Identity | None) -> int | None:
+    """The session's id; None if the session is certainly gone.
 
     The kernel gives a pid to someone else only when no session of that number is left.
     """
     if leader is None or leader.boot != boot_id():
-        return 0
+        return None
     head = process(leader.pid)
-    return 0 if head is not None and head.ticks != leader.ticks else leader.pid
+    return None if head is not None and head.ticks != leader.ticks else leader.pid
 
 
 def unlinked_bytes(members: Iterable[Process]) -> int:

@@ -9,6 +9,7 @@ import pytest
 from core import errors
 from core.io.products import open_scene
 from core.io.rasters import Reader, stage
+from core.tiling import Window
 
 
 def packed(root, path):
@@ -228,3 +229,19 @@ def test_real_products_that_are_not_read_say_why(shared_data, tmp_path):
     empty = next((data / "compact_L1C_N0204").glob("*.SAFE"))
     with pytest.raises(errors.BadRaster, match="is empty"):
         opened(empty, tmp_path)
+
+
+@pytest.mark.slow
+def test_a_full_tile_is_staged_from_a_zip_with_its_margin(safe, tmp_path):
+    product = safe(bands=("B04",))
+    image = np.random.default_rng(0).integers(1, 9000, (10980, 10980), np.uint16)
+    image[:, :2000] = 0
+    tiled = {"blockxsize": 1024, "blockysize": 1024}
+    product.write(product.granule, product.place("B04"), image, 10, **tiled)
+    path = packed(product.root, tmp_path / "product.zip")
+    scene = stage(opened(path, tmp_path), tmp_path / "staged.tif")
+    with Reader(scene) as reader:
+        for row, col in ((0, 1500), (5000, 5000), (10980 - 700, 10980 - 700)):
+            found = reader.read(Window(row, col, 700, 700))
+            np.testing.assert_array_equal(found.values, image[row : row + 700, col : col + 700])
+            np.testing.assert_array_equal(found.valid, found.values != 0)

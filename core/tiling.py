@@ -49,7 +49,7 @@ class Window:
         )
 
     def inside(self, outer: "Window") -> "Window":
-        """This window counted from the corner of `outer`."""
+        """The same window, counted from the corner of `outer`."""
         return self.shift(-outer.row, -outer.col)
 
 

@@ -2,12 +2,15 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 
 from core.progress import Progress
 
 AHEAD = 2
 """Pieces of work that wait beside each one that is worked on."""
+
+WAKE_S = 5.0
+"""Seconds without a result after which the executor is woken."""
 
 
 def spread[Piece, Result](
@@ -35,9 +38,9 @@ def spread[Piece, Result](
         for piece in pieces:
             waiting.append((piece, executor.submit(work, piece)))
             if len(waiting) >= AHEAD * workers:
-                yield _first(waiting)
+                yield _first(waiting, executor)
         while waiting:
-            yield _first(waiting)
+            yield _first(waiting, executor)
     finally:
         for _, future in waiting:
             future.cancel()
@@ -55,11 +58,20 @@ def counted[Piece, Result](
         yield result
 
 
-def _first[Piece, Result](waiting: deque[tuple[Piece, Future[Result]]]) -> tuple[Piece, Result]:
+def _first[Piece, Result](
+    waiting: deque[tuple[Piece, Future[Result]]], executor: Executor
+) -> tuple[Piece, Result]:
     piece, future = waiting[0]
+    while not wait((future,), WAKE_S).done:
+        # A pool of processes looks for dead workers only when something is submitted or done.
+        executor.submit(_nothing)
     result = future.result()
     waiting.popleft()
     return piece, result
+
+
+def _nothing() -> None:
+    """Wakes the pool."""
 
 
 def spread_over_threads[Piece, Result](

@@ -71,7 +71,7 @@ class Marks:
         if self.uses_clouds:
             _mark(reasons, matched & self._cloud(core, found.score), Reason.CLOUD_MASK)
         if self.mask is not None:
-            masked = user_mask(self.mask, self.lattice.reference, core)
+            masked = user_mask(self.mask, self.lattice.reference, core, pointer="/inputs/mask")
             _mark(reasons, masked, Reason.USER_MASK)
         if parameters.aoi is not None:
             _mark(reasons, ~_inside(parameters.aoi, self.lattice.reference, core), Reason.OUTSIDE)

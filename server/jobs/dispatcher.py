@@ -33,6 +33,8 @@ from server.settings import Settings
 _BEAT_S = 2.0
 _SECOND = 1.0
 _TAKE_DOWN_S = 20.0
+_MOST_STARTS = 5
+"""Attempts from which on one that never started counts as lost, lest a job kill dispatchers."""
 _NAMESPACE_TIMEOUT_S = 30.0
 """Silence after which a dispatcher of this host counts as dead whose process cannot be seen."""
 
@@ -252,6 +254,9 @@ class Dispatcher:
         attempt = self._attempt(held)
         leader = held.leader or self._launcher.find(attempt)
         watch = Watch(attempt, leader, self._launcher, self._settings.heartbeat_timeout_s)
+        if leader is None and held.job.attempt < _MOST_STARTS:
+            # The dispatcher died between claim and start, which is no loss of a worker.
+            watch.end(Verdict("requeued"), gently=False)
         self._running.append(_Running(held, watch, recorded=held.leader is not None))
 
     def _attempt(self, held: Held) -> Attempt:

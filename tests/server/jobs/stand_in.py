@@ -11,79 +11,94 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
-HERE = Path(sys.argv[1])
-REQUEST = json.loads((HERE / "job.json").read_text())
-INPUTS = REQUEST["document"]["inputs"]
-
-
-def write(name: str, document: object) -> None:
-    temporary = HERE / f".{name}.new"
-    temporary.write_text(json.dumps(document))
-    temporary.rename(HERE / name)
+WORKER_LOST = {"code": "worker-lost", "pointer": "", "value": None, "allowed": "", "message": "x"}
+NO_OVERLAP = WORKER_LOST | {"code": "no-overlap"}
 
 
-def beat() -> None:
-    while True:
-        (HERE / "heartbeat").touch()
-        time.sleep(0.2)
+class Job:
+    def __init__(self, here: Path) -> None:
+        self.here = here
+        self.request = json.loads((here / "job.json").read_text())
+        self.inputs: dict[str, Any] = self.request["document"]["inputs"]
 
+    def write(self, name: str, document: object) -> None:
+        temporary = self.here / f".{name}.new"
+        temporary.write_text(json.dumps(document))
+        temporary.rename(self.here / name)
 
-def end(status: str, **more: object) -> None:
-    document = {"status": status, "outputs": {}, "problems": [], "message": status}
-    write("result.json", {**document, "error_id": None, "refused": False, **more})
+    def beat(self) -> None:
+        while True:
+            (self.here / "heartbeat").touch()
+            time.sleep(0.2)
 
+    def end(self, status: str, **more: object) -> None:
+        document = {"status": status, "outputs": {}, "problems": [], "message": status}
+        self.write("result.json", {**document, "error_id": None, "refused": False, **more})
 
-def succeed() -> None:
-    (HERE / "output" / "word.txt").write_text("word")
-    file = {"path": "word.txt", "sha256": "0", "size": 4, "type": "text/plain"}
-    end("successful", outputs={"word": file, "attempt": REQUEST["attempt"]})
+    def stop(self, *_: object) -> None:
+        self.end("dismissed")
+        sys.exit(1)
 
+    def begin(self) -> None:
+        threading.Thread(target=self.beat, daemon=True).start()
+        stubborn = self.inputs["do"] == "ignore-sigterm"
+        signal.signal(signal.SIGTERM, signal.SIG_IGN if stubborn else self.stop)
+        (self.here / "log.txt").write_text("a line of the log\n" * 20000)
+        (self.here / "scratch" / "big").write_bytes(bytes(100_000))
+        self.write("status.json", {"progress": 40, "message": "half way"})
 
-def stop(signum: int, frame: object) -> None:
-    end("dismissed")
-    sys.exit(1)
+    def run(self) -> None:
+        self.begin()
+        deed = getattr(self, "do_" + self.inputs["do"].replace("-", "_"))
+        deed()
 
+    def do_succeed(self) -> None:
+        (self.here / "output" / "word.txt").write_text("word")
+        file = {"path": "word.txt", "sha256": "0", "size": 4, "type": "text/plain"}
+        self.end("successful", outputs={"word": file, "attempt": self.request["attempt"]})
 
-def wait_for(path: Path) -> None:
-    while not path.exists():
-        time.sleep(0.02)
+    def do_succeed_when_told(self) -> None:
+        while not Path(self.inputs["gate"]).exists():
+            time.sleep(0.02)
+        self.do_succeed()
 
+    def do_sleep(self) -> None:
+        time.sleep(600)
 
-threading.Thread(target=beat, daemon=True).start()
-do = INPUTS["do"]
-if do != "ignore-sigterm":
-    signal.signal(signal.SIGTERM, stop)
-else:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-(HERE / "log.txt").write_text("a line of the log\n" * 20000)
-(HERE / "scratch" / "big").write_bytes(bytes(100_000))
-write("status.json", {"progress": 40, "message": "half way"})
-if do == "succeed":
-    succeed()
-elif do == "succeed-when-told":
-    wait_for(Path(INPUTS["gate"]))
-    succeed()
-elif do in ("sleep", "ignore-sigterm"):
-    time.sleep(600)
-elif do == "fail":
-    problem = {"code": "no-overlap", "pointer": "", "value": None, "allowed": "", "message": "x"}
-    end("failed", problems=[problem], refused=True, message="no overlap")
-elif do == "lose-worker":
-    problem = {"code": "worker-lost", "pointer": "", "value": None, "allowed": "", "message": "x"}
-    end("failed", problems=[problem], message="a pool worker was lost")
-elif do == "die":
-    os.kill(os.getpid(), signal.SIGKILL)
-elif do == "die-once":
-    if REQUEST["attempt"] == 1:
+    do_ignore_sigterm = do_sleep
+
+    def do_fail(self) -> None:
+        self.end("failed", problems=[NO_OVERLAP], refused=True, message="no overlap")
+
+    def do_lose_worker(self) -> None:
+        self.end("failed", problems=[WORKER_LOST], message="a pool worker was lost")
+
+    def do_die(self) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
-    succeed()
-elif do == "lie":
-    file = {"path": "../job.json", "sha256": "0", "size": (HERE / "job.json").stat().st_size}
-    end("successful", outputs={"word": file})
-elif do == "leave-children":
-    # One in the session, one that left it; both outlive the leader.
-    script = "import time; time.sleep(600)"
-    subprocess.Popen([sys.executable, "-S", "-c", script])
-    subprocess.Popen([sys.executable, "-S", "-c", script], start_new_session=True)
-    succeed()
+
+    def do_die_once(self) -> None:
+        if self.request["attempt"] == 1:
+            self.do_die()
+        self.do_succeed()
+
+    def do_lie(self) -> None:
+        size = (self.here / "job.json").stat().st_size
+        file = {"path": "../job.json", "sha256": "0", "size": size}
+        self.end("successful", outputs={"word": file})
+
+    def do_hang_at_the_end(self) -> None:
+        self.do_succeed()
+        self.do_sleep()
+
+    def do_leave_children(self) -> None:
+        # One in the session, one that left it; both outlive the leader.
+        script = [sys.executable, "-S", "-c", "import time; time.sleep(600)"]
+        subprocess.Popen(script)
+        subprocess.Popen(script, start_new_session=True)
+        self.do_succeed()
+
+
+if __name__ == "__main__":
+    Job(Path(sys.argv[1])).run()

@@ -155,3 +155,19 @@ def test_the_child_sees_no_secret_and_works_in_its_own_folder(engine, monkeypatc
     assert os.getpriority(os.PRIO_PROCESS, pid) == 10
     limits = Path(f"/proc/{pid}/limits").read_text()
     assert [line.split()[4] for line in limits.splitlines() if "core file" in line] == ["0"]
+
+
+def test_a_job_whose_dispatcher_died_before_the_start_loses_no_attempt(engine, settings) -> None:
+    name = engine.submit("die")
+    first = engine.dispatcher
+    first._claims.beat(first._me)
+    assert first._claims.claim(first._places) is not None
+    first.leave()
+    engine.dispatcher = type(first)(settings, engine.command)
+    engine.until(lambda: engine.job(name).final)
+    # Two attempts were lost after the one that never started.
+    assert (engine.job(name).status, engine.job(name).attempt) == ("failed", 3)
+
+
+def test_a_job_that_hangs_after_its_result_is_ended_and_published(engine) -> None:
+    assert engine.run("hang-at-the-end").status == "successful"

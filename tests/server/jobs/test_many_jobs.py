@@ -17,7 +17,7 @@ from server.jobs.care import findings
 from server.jobs.claims import Claims
 from server.jobs.database import Database
 from server.jobs.models import NewJob, Transition
-from server.jobs.process import lives
+from server.jobs.process import lives, process
 from server.jobs.store import Store
 from server.settings import Settings
 
@@ -114,7 +114,8 @@ def check_witness(store: Store, names: set[str]) -> None:
             ends[step.job].append(step.after)
     assert {name for name, found in ends.items() if len(found) == 1} == names
     assert most_at_once(transitions) <= 2
-    assert max(runs.values()) <= 2
+    # One that was lost, and one that never started because its dispatcher was killed.
+    assert max(runs.values()) <= 3
     assert findings(Database(store.database.url.render_as_string(hide_password=False))) == ()
 
 
@@ -175,7 +176,8 @@ def test_kills_and_stops_lose_no_job_while_twenty_wait(
     assert dispatchers.store.counts()["successful"] == 20
     jobs, _ = dispatchers.store.list(limit=20)
     assert {job.id for job in jobs if job.attempt == 2} >= {"j0", "j1"}
-    assert not Path(f"/proc/{survivor}").exists()
+    left = process(survivor)
+    assert left is None or not left.alive
 
 
 def test_sigterm_leaves_jobs_running_for_the_next_dispatcher(

@@ -21,6 +21,7 @@ import numpy as np
 import urllib3
 
 from core.job import user_cache
+from core.pipelines.mpic_opt.corrections import ground
 from core.report.colours import Scale
 from core.report.pictures import Arrows, Map, sheet
 from core.report.statistics import Statistics
@@ -278,11 +279,7 @@ _SUFFIXES = {
 
 def added_back(measured: Displacement, statistics: Statistics, pair: Pair) -> Displacement:
     """A measured displacement with what the corrections took out of it put back."""
-    transform = pair.grid.transform
-    rows = np.arange(pair.grid.shape[0])[:, None] + 0.5
-    cols = np.arange(pair.grid.shape[1])[None, :] + 0.5
-    x = transform.a * cols + transform.b * rows + transform.c
-    y = transform.d * cols + transform.e * rows + transform.f
+    x, y = ground(pair.grid, pair.grid.window)
     east, north = measured
     for correction in statistics.pairs[0].corrections:
         east = east + correction.east.at(x, y)

@@ -131,6 +131,11 @@ class Settings(BaseModel):
         return self.data / "uploads"
 
     @property
+    def inspections_folder(self) -> Path:
+        """Where files lie that are fetched only to be looked at."""
+        return self.data / "inspections"
+
+    @property
     def base_url(self) -> str:
         """The configured public URL, else the bound address; without a slash at its end."""
         if self.public_url:

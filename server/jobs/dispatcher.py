@@ -73,10 +73,7 @@ class Dispatcher:
         )
         self._cache = kernel_cache(settings.numba_cache)
         self._launcher = LocalLauncher(self._claims.instance(), run_job, self._environment)
-        sweep = Sweep(
-            Upkeep(database), self._launcher, settings.jobs_folder, settings.uploads_folder
-        )
-        self.sweeper = Sweeper(sweep)
+        self.sweeper = Sweeper(Sweep(Upkeep(database), self._launcher, settings))
         self._reserve = Reserve(settings.data / "reserve")
         self._places = Places(
             settings.running_limit, settings.host_running_limit, settings.user_running_limit

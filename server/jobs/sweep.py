@@ -13,6 +13,7 @@ from core.job.journal import LOG, OPERATOR_LOG
 from server.jobs.launcher import LocalLauncher
 from server.jobs.models import Job
 from server.jobs.upkeep import Upkeep
+from server.settings import Settings
 
 LOG_KEPT = 100_000
 """Bytes of the log that stay when the results go."""
@@ -33,17 +34,16 @@ class Sweep:
         The store.
     launcher
         Finds processes that belong to no attempt any more.
-    jobs_folder, uploads_folder
-        What is swept.
+    settings
+        Which folders are swept.
     """
 
-    def __init__(
-        self, upkeep: Upkeep, launcher: LocalLauncher, jobs_folder: Path, uploads_folder: Path
-    ) -> None:
+    def __init__(self, upkeep: Upkeep, launcher: LocalLauncher, settings: Settings) -> None:
         self._upkeep = upkeep
         self._launcher = launcher
-        self._jobs = jobs_folder
-        self._uploads = uploads_folder
+        self._jobs = settings.jobs_folder
+        self._uploads = settings.uploads_folder
+        self._inspections = settings.inspections_folder
 
     def tidy(self) -> None:
         """Remove what the jobs that have just ended leave behind."""
@@ -62,6 +62,10 @@ class Sweep:
         for path in self._upkeep.forget_uploads():
             remove(path)
         self._sweep_uploads()
+        # Each is removed by the request that made it, unless that one was killed.
+        for folder in _children(self._inspections):
+            if _is_old(folder):
+                remove(folder)
 
     def _is_held(self, job_id: str, number: int) -> bool:
         return self._upkeep.is_held(job_id, number)
@@ -173,7 +177,10 @@ def _children(folder: Path) -> list[Path]:
 
 
 def _is_old(path: Path) -> bool:
+    """Whether neither a file or folder nor anything directly in it was changed for an hour."""
     try:
-        return time.time() - path.lstat().st_mtime > _GRACE_S
+        members = [path] if path.is_symlink() else [path, *_children(path)]
+        newest = max(member.lstat().st_mtime for member in members)
     except FileNotFoundError:
         return False
+    return time.time() - newest > _GRACE_S

@@ -1,0 +1,137 @@
+"""What is removed, and what stays."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from server.jobs.launcher import MARKER
+from server.jobs.models import NewJob, Upload
+
+TWO_HOURS = 7200
+
+
+def age(path: Path) -> None:
+    for entry in (*path.rglob("*"), path):
+        os.utime(entry, (time.time() - TWO_HOURS,) * 2)
+
+
+def upload(engine, name: str, *, days: float) -> Path:
+    now = datetime.now(UTC)
+    path = engine.settings.uploads_folder / name / "a.tif"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"image")
+    expires = now + timedelta(days=days)
+    engine.store.add_upload(Upload(name, "ana", "a.tif", path, 5, "0" * 64, now, expires))
+    age(path.parent)
+    return path
+
+
+@pytest.fixture
+def sweep(engine) -> Callable[[], None]:
+    return engine.dispatcher.sweeper._sweep.sweep
+
+
+def names(folder: Path) -> set[str]:
+    return {entry.name for entry in folder.iterdir()}
+
+
+def test_a_success_keeps_everything_but_its_scratch_files(engine) -> None:
+    job = engine.run("succeed")
+    engine.dispatcher.sweeper.turn()
+    assert names(job.workdir) >= {"output", "log.txt", "job.json"}
+    assert "scratch" not in names(job.workdir)
+
+
+def test_a_failure_keeps_its_logs_only(engine) -> None:
+    job = engine.run("die")
+    engine.dispatcher.sweeper.turn()
+    assert names(job.workdir.parent) == {"2"}
+    assert names(job.workdir) == {"log.txt", "operator.log"}
+
+
+def test_dismissing_a_success_removes_all_but_the_end_of_its_log(engine) -> None:
+    job = engine.run("succeed")
+    engine.store.dismiss(job.id, "ana")
+    engine.dispatcher.sweeper.turn()
+    assert names(job.workdir) == {"log.txt"}
+    text = (job.workdir / "log.txt").read_text()
+    assert len(text) <= 100_000
+    assert set(text.splitlines()) == {"a line of the log"}
+
+
+def test_results_that_a_waiting_job_reads_stay_until_it_has_ended(engine, settings) -> None:
+    source = engine.run("succeed")
+    reader = NewJob("reader", "echo", "ana", {"inputs": {"do": "succeed"}}, jobs_used=(source.id,))
+    engine.store.create(reader)
+    engine.store.dismiss(source.id, "ana")
+    engine.dispatcher.sweeper.turn()
+    assert "output" in names(source.workdir)
+    engine.until(lambda: engine.job("reader").final)
+    engine.dispatcher.sweeper.turn()
+    assert "output" not in names(source.workdir)
+
+
+def test_results_are_given_up_when_their_time_is_over(make_engine, settings, sweep) -> None:
+    engine = make_engine(settings.model_copy(update={"retention_days": 1e-9}))
+    job = engine.run("succeed")
+    engine.dispatcher.sweeper._sweep.sweep()
+    engine.dispatcher.sweeper._sweep.tidy()
+    job = engine.job(job.id)
+    assert (job.status, job.directory, job.outputs) == ("successful", None, {})
+    assert job.removed
+    assert names(job.workdir) == {"log.txt"}
+
+
+def test_uploads_go_when_their_time_is_over_unless_a_waiting_job_reads_them(engine, sweep) -> None:
+    kept = upload(engine, "kept", days=1)
+    over = upload(engine, "over", days=-1)
+    needed = upload(engine, "needed", days=-1)
+    engine.store.create(NewJob("reader", "echo", "ana", {}, uploads_used=("needed",)))
+    sweep()
+    assert kept.exists()
+    assert needed.exists()
+    assert not over.exists()
+    assert engine.store.get_upload("over") is None
+    engine.store.dismiss("reader", "ana")
+    sweep()
+    assert not needed.exists()
+
+
+def test_what_no_record_knows_goes_when_it_is_old(engine, sweep) -> None:
+    settings = engine.settings
+    folders = (settings.jobs_folder, settings.uploads_folder, settings.inspections_folder)
+    for folder in folders:
+        for name in ("old", "young", "growing"):
+            (folder / name).mkdir(parents=True)
+            (folder / name / ".part").write_text("x")
+        age(folder / "old")
+        age(folder / "growing")
+        (folder / "growing" / ".part").write_text("xx")
+    sweep()
+    for folder in folders:
+        assert names(folder) == {"young", "growing"}
+
+
+def test_a_stray_process_of_an_attempt_that_nobody_answers_for_is_ended(engine, sweep) -> None:
+    instance = engine.dispatcher._claims.instance()
+    name = engine.submit("sleep")
+    engine.until(lambda: engine.job(name).progress == 40)
+    command = [sys.executable, "-S", "-c", "import time; time.sleep(600)"]
+
+    def started(marker: str) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(command, env={MARKER: marker}, start_new_session=True)
+
+    stray = started(f"{instance}/{name}/7")
+    foreign = started(f"another-instance/{name}/7")
+    sweep()
+    stray.wait()
+    assert foreign.poll() is None
+    foreign.kill()
+    foreign.wait()
+    assert len(engine.members(name)) == 1

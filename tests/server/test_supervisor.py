@@ -1,0 +1,86 @@
+"""What is kept running, and how it comes to an end."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from server.jobs.process import process
+from server.supervisor import Part, Supervisor
+
+SLEEP = (sys.executable, "-S", "-c", "import time; time.sleep(600)")
+
+
+def until(condition: Callable[[], object], work: Callable[[], None] = lambda: None) -> None:
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end, "it did not come true"
+        work()
+        time.sleep(0.02)
+
+
+def is_alive(pid: int) -> bool:
+    found = process(pid)
+    return found is not None and found.alive
+
+
+@pytest.fixture
+def supervisor():
+    made = Supervisor([Part("a", SLEEP), Part("b", SLEEP)])
+    yield made
+    made.stop()
+    made._end()
+
+
+def test_a_part_that_is_killed_is_started_again_and_the_other_is_left_alone(supervisor) -> None:
+    first, second = supervisor.parts
+    until(lambda: first.pid and second.pid, supervisor.turn)
+    killed, kept = first.pid, second.pid
+    os.kill(killed, signal.SIGKILL)
+    until(lambda: first.pid not in (killed, None), supervisor.turn)
+    assert is_alive(first.pid)
+    assert second.pid == kept
+
+
+def test_the_pause_doubles_up_to_half_a_minute_and_is_forgotten_by_who_runs_steadily() -> None:
+    part = Part("a", SLEEP)
+    pauses = []
+    for _ in range(8):
+        part.started = time.monotonic()
+        part.ended(256)
+        pauses.append(part.pause_s)
+    assert pauses == [0.5, 1, 2, 4, 8, 16, 30, 30]
+    part.started = time.monotonic() - 3600
+    part.ended(256)
+    assert part.pause_s == 0
+
+
+def test_all_parts_end_with_the_supervisor(supervisor) -> None:
+    until(lambda: all(part.pid for part in supervisor.parts), supervisor.turn)
+    pids = [part.pid for part in supervisor.parts]
+    supervisor.stop()
+    supervisor._end()
+    assert not any(is_alive(pid) for pid in pids)
+
+
+def test_parts_end_when_the_supervisor_is_killed(tmp_path: Path) -> None:
+    program = (
+        "import sys, time\n"
+        "from server.supervisor import Part, Supervisor\n"
+        f"one = Supervisor([Part('a', {SLEEP!r})])\n"
+        "one.turn()\n"
+        f"open({str(tmp_path / 'pid')!r}, 'w').write(str(one.parts[0].pid) + ' ')\n"
+        "time.sleep(600)\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", program])
+    written = tmp_path / "pid"
+    until(lambda: written.exists() and written.read_text().endswith(" "))
+    pid = int(written.read_text())
+    parent.kill()
+    parent.wait()
+    until(lambda: not is_alive(pid))

@@ -24,6 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from server.demo import main as demo
 
         return demo(given[1:])
+    if sys.platform != "linux":
+        return _complain("the server runs on Linux; `optiground` runs here too", 2)
     options = _parser().parse_args(given)
     _into_environment(options)
     logging.basicConfig(

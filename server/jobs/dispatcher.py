@@ -229,6 +229,11 @@ class Dispatcher:
         largest.watch.end(Verdict("failed", full), gently=False)
 
     def _adopt(self) -> None:
+        watched = {(one.held.job.id, one.held.job.attempt) for one in self._running}
+        for held in self._claims.held():
+            # Claimed, but the store did not answer in time, or not when the start had failed.
+            if (held.job.id, held.job.attempt) not in watched:
+                self._take_over(held)
         known = self._claims.dispatchers()
         for held in self._claims.of_others():
             holder = known.get(held.holder)

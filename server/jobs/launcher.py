@@ -108,10 +108,14 @@ class LocalLauncher:
                 umask=0o077,
             )
         self._children[child.pid] = child
-        _restrict(child.pid, attempt.limits)
-        started = identity(child.pid)
-        if started is None:
-            raise ProcessLookupError(f"process {child.pid} vanished at its start")
+        try:
+            _restrict(child.pid, attempt.limits)
+            started = identity(child.pid)
+            if started is None:
+                raise ProcessLookupError(f"process {child.pid} vanished at its start")
+        except BaseException:
+            child.kill()
+            raise
         return started
 
     def find(self, attempt: Attempt) -> Identity | None:

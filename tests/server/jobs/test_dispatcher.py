@@ -5,6 +5,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from server.jobs.models import Transition
 
@@ -171,3 +172,33 @@ def test_a_job_whose_dispatcher_died_before_the_start_loses_no_attempt(engine, s
 
 def test_a_job_that_hangs_after_its_result_is_ended_and_published(engine) -> None:
     assert engine.run("hang-at-the-end").status == "successful"
+
+
+def test_a_claim_whose_answer_was_lost_is_found_again(engine) -> None:
+    engine.turn()
+    name = engine.submit("succeed")
+    # The store has noted the claim, the dispatcher knows nothing of it.
+    assert engine.dispatcher._claims.claim(engine.dispatcher._places) is not None
+    engine.until(lambda: engine.job(name).final)
+    assert (engine.job(name).status, engine.job(name).attempt) == ("successful", 2)
+
+
+def test_an_outage_of_the_store_ends_no_job(engine, monkeypatch, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    name = engine.submit("succeed-when-told", gate=str(gate))
+    engine.until(lambda: engine.job(name).progress == 40)
+    dispatcher, working = engine.dispatcher, []
+
+    def no_answer() -> None:
+        working.append(1)
+        raise OperationalError("select", {}, Exception("gone"))
+
+    monkeypatch.setattr(dispatcher._claims, "statuses", no_answer)
+    monkeypatch.setattr("server.jobs.dispatcher._SECOND", 0.01)
+    for _ in range(3):
+        dispatcher._guarded(dispatcher.turn)
+    assert len(working) == 3
+    monkeypatch.undo()
+    gate.touch()
+    engine.until(lambda: engine.job(name).final)
+    assert (engine.job(name).status, engine.job(name).attempt) == ("successful", 1)

@@ -30,12 +30,3 @@ class Compute:
     scratch: Path = field(default_factory=lambda: Path(gettempdir()))
     executor: str = "threads"
     scheduler: str = ""
-
-    def tile_side(self, bytes_per_pixel: int, halo: int, *, base: int = 320 * MIB) -> int:
-        """Side in pixels of a square tile's core such that all workers' tiles fit the memory.
-
-        A multiple of 64 between 128 and 2048.  `base` bytes are kept for the libraries themselves.
-        """
-        share = max(self.memory - base, 64 * MIB) / self.workers
-        side = int((share / bytes_per_pixel) ** 0.5) - 2 * halo
-        return max(128, min(2048, side // 64 * 64))

@@ -153,6 +153,8 @@ def _box(text: str) -> Any:
 
 def _area(text: str) -> Any:
     """A box, GeoJSON, or the path of a GeoJSON file with one polygon."""
+    if text.lstrip().startswith("{"):
+        return _polygon(_json(text))
     box = _box(text)
     if not isinstance(box, str):
         return _polygon(box)

@@ -1,80 +1,100 @@
 """The shift between two whole images, to a pixel: where dense matching starts.
 
-Kuglin, C. D., Hines, D. C., 1975. The phase correlation image alignment method. Proc. IEEE
-International Conference on Cybernetics and Society, 163-165.
+The cross-correlations of windows spread over both images are added up.  What all windows share
+grows with their number, what each finds by chance does not.
+
+Anuta, P. E., 1970. Spatial registration of multispectral and multitemporal digital imagery using
+fast Fourier transform techniques. IEEE Transactions on Geoscience Electronics 8(4), 353-368.
+https://doi.org/10.1109/TGE.1970.271435
 """
 
 from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import fft
 
 from core.matching.arrays import Floats, Layer
 from core.matching.windows import normalised
 
-LEAST_SHARE = 0.7
+LEAST_SHARE = 0.3
 """Share of a window that must hold data in both images."""
 
-LEAST_PEAK = 4.0
-"""Highest over second-highest peak, in deviations of the correlation surface, to be believed."""
+LEAST_RATIO = 3.0
+"""Highest over second-highest peak of the summed surface that is believed.  Unrelated images reach
+1.8 in windows of 128 pixels and more; a real pair with clouds has 50, half a scene changed 8."""
+
+PEAK_RADIUS = 12
+"""Half side, pixels, of the square around a peak that counts as the same peak."""
 
 BACKGROUND = 20
 """Half side, pixels, of the window of the mean that is taken out first."""
 
 
 class Shift(NamedTuple):
-    """Whole pixels from reference to secondary, and how many windows agree on it."""
+    """Whole pixels from reference to secondary, and how clear they are."""
 
     rows: int
     cols: int
-    windows: int
+    ratio: float
+    """Highest over second-highest peak; 0 where no window could be compared."""
+
+    @property
+    def found(self) -> bool:
+        """Whether the shift is believed; rows and cols are 0 otherwise."""
+        return self.ratio >= LEAST_RATIO
 
 
 def global_shift(pairs: Iterable[tuple[Layer, Layer]], floor: float) -> Shift:
-    """Shift on which most windows agree; (0, 0, 0) where none can tell.
+    """The shift that windows of two images have in common.
 
     Parameters
     ----------
     pairs
-        Windows of both images at the same place, a few hundred pixels wide.
+        Windows of both images at the same place, all of one shape.  Windows that overlap would
+        count what they share twice.
     floor
         Local deviation, units of the images, below which nothing counts as texture.
     """
-    found = [shift for a, b in pairs if (shift := _window_shift(a, b, floor)) is not None]
-    if not found:
-        return Shift(0, 0, 0)
-    shifts = np.array(found)
-    # The window whose shift has the most others within a pixel; ties go to the smaller shift.
-    near = (np.abs(shifts[:, None] - shifts[None]).max(axis=2) <= 1).sum(axis=1)
-    best = max(range(len(found)), key=lambda k: (near[k], -abs(shifts[k]).sum()))
-    if near[best] < max(2, len(found) // 3):
-        return Shift(0, 0, 0)
-    close = np.abs(shifts - shifts[best]).max(axis=1) <= 1
-    rows, cols = np.rint(np.median(shifts[close], axis=0)).astype(int)
-    return Shift(int(rows), int(cols), int(near[best]))
+    total: NDArray[np.float64] | None = None
+    for a, b in pairs:
+        if min(a.weights.mean(), b.weights.mean()) >= LEAST_SHARE:
+            surface = _surface(a, b, floor)
+            total = surface if total is None else total + surface
+    if total is None or not total.any():
+        return Shift(0, 0, 0.0)
+    height, width = total.shape
+    row, col = (int(i) for i in np.unravel_index(int(total.argmax()), total.shape))
+    ratio = float(total[row, col] / max(_second(total, row, col), 1e-12))
+    if ratio < LEAST_RATIO:
+        return Shift(0, 0, ratio)
+    return Shift(row - height * (row > height // 2), col - width * (col > width // 2), ratio)
 
 
-def _window_shift(a: Layer, b: Layer, floor: float) -> tuple[int, int] | None:
-    if min(a.weights.mean(), b.weights.mean()) < LEAST_SHARE:
-        return None
+def _surface(a: Layer, b: Layer, floor: float) -> NDArray[np.float64]:
+    """Cross-correlation over all cyclic shifts, scaled so that windows count alike."""
     first, second = (
         _tapered(normalised(layer.values, layer.weights, BACKGROUND, floor)) for layer in (a, b)
     )
     spectrum = np.conj(fft.rfft2(first)) * fft.rfft2(second)
-    surface = fft.irfft2(spectrum, s=first.shape)
-    row, col = np.unravel_index(int(surface.argmax()), surface.shape)
-    if surface[row, col] < LEAST_PEAK * surface.std() or surface.std() == 0:
-        return None
-    height, width = surface.shape
-    return (
-        int(row) - height * (row > height // 2),
-        int(col) - width * (col > width // 2),
-    )
+    # Half-way to phase correlation: sharp peaks, without the noise of empty frequencies.
+    spectrum /= np.sqrt(np.abs(spectrum)) + 1e-9
+    surface = fft.irfft2(spectrum, s=first.shape).astype(np.float64)
+    scaled: NDArray[np.float64] = surface / max(float(np.abs(spectrum).mean()), 1e-12)
+    return scaled
+
+
+def _second(surface: NDArray[np.float64], row: int, col: int) -> float:
+    """The highest value that is not part of the peak at (row, col)."""
+    reach = np.arange(-PEAK_RADIUS, PEAK_RADIUS + 1)
+    rest = surface.copy()
+    rest[np.ix_((row + reach) % surface.shape[0], (col + reach) % surface.shape[1])] = -np.inf
+    return float(rest.max())
 
 
 def _tapered(values: Floats) -> Floats:
     height, width = values.shape
-    window = np.hanning(height)[:, None] * np.hanning(width)
+    window = np.hanning(height + 2)[1:-1, None] * np.hanning(width + 2)[1:-1]
     tapered: Floats = (values * window).astype(np.float32)
     return tapered

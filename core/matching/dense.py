@@ -5,7 +5,6 @@ refinement at every level.  Every step is local, so an image may be matched in t
 :func:`halo`; tiles begin at multiples of :func:`alignment`, that all see the same pyramid.
 """
 
-from dataclasses import dataclass
 from math import ceil
 from typing import NamedTuple
 
@@ -14,18 +13,13 @@ from numpy.typing import NDArray
 
 from core.matching.arrays import Bits, Field, Floats, Layer
 from core.matching.interpolation import bilinear
+from core.matching.options import COARSE_MARGIN, MARGIN, Matching
 from core.matching.pyramid import crop, finer, pyramid
 from core.matching.refinement import PRIOR, Refined, refine
 from core.matching.search import best_shift
 from core.matching.windows import box_sum, normalised
 from core.reasons import Reason
 from core.tiling import Window
-
-MARGIN = 40
-"""Pixels of each level that are matched around the core: what lies beyond has no influence."""
-
-LARGEST_REACH = 8
-"""Pixels searched exhaustively at the coarsest level, at most."""
 
 SEARCH_RADIUS = 6
 """Half side of the correlation window of the exhaustive search, at most."""
@@ -46,36 +40,6 @@ BACKWARD_WEIGHT_PX = 0.5
 """Both directions are averaged where they agree to this many pixels."""
 
 
-@dataclass(frozen=True)
-class Matching:
-    """How two images are matched.
-
-    Parameters
-    ----------
-    window
-        Side of the matching window, pixels, odd.
-    search_px
-        Largest displacement along rows and along columns that is looked for, pixels.
-    regularisation
-        0 (none) to 1: how strongly a pixel is held to the smooth field around it.
-    texture_floor
-        Local standard deviation, units of the images, below which nothing counts as texture.
-    """
-
-    window: int = 15
-    search_px: float = 6.0
-    regularisation: float = 0.1
-    texture_floor: float = 1.0
-
-    @property
-    def levels(self) -> int:
-        """Halvings of the pyramid."""
-        levels = 2
-        while ceil(self.search_px / 2**levels) > LARGEST_REACH and levels < 5:
-            levels += 1
-        return levels
-
-
 class Match(NamedTuple):
     """What is known of the core of a tile; all (rows, cols), float32 but for `reasons`."""
 
@@ -85,21 +49,10 @@ class Match(NamedTuple):
     """Correlation of the locally normalised images in the window, 0 (also if negative) to 1."""
     sigma: Field
     """Standard deviation of the displacement, pixels."""
-    forward_backward: Floats
-    """Distance between a pixel and where matching there and back again leads, pixels."""
+    difference: Field
+    """From a pixel to where matching there and back again leads, pixels."""
     reasons: Bits
     """Bits of :class:`core.reasons.Reason`; 0 where the pixel was matched."""
-
-
-def alignment(options: Matching) -> int:
-    """Tiles begin at multiples of this, in rows and columns."""
-    return int(2**options.levels)
-
-
-def halo(options: Matching) -> int:
-    """Pixels that are needed around the core of a tile."""
-    size = alignment(options)
-    return ceil((options.search_px + (MARGIN + options.window) * size) / size) * size
 
 
 def match(reference: Layer, secondary: Layer, core: Window, options: Matching) -> Match:
@@ -117,7 +70,7 @@ def match(reference: Layer, secondary: Layer, core: Window, options: Matching) -
     region, forward = _coarse_to_fine(pyramids[0], pyramids[1], core, options)
     _, backward = _coarse_to_fine(pyramids[1], pyramids[0], core, options)
     back = Field(*(bilinear(part, forward.field) for part in backward.field))
-    difference = np.hypot(forward.field.rows + back.rows, forward.field.cols + back.cols)
+    difference = Field(*(f + b for f, b in zip(forward.field, back, strict=True)))
     first = _normalised(pyramids[0][0], region, 0, options)
     score, share = _score(first, forward.warped, options.window)
     reasons = _reasons(first, forward, share, options)
@@ -128,7 +81,7 @@ def match(reference: Layer, secondary: Layer, core: Window, options: Matching) -
         Field(*(_where(matched, part)[inner] for part in field)),
         _where(matched, score)[inner],
         Field(*(_where(matched, part)[inner] for part in _sigma(forward, share, options.window))),
-        _where(matched, difference)[inner],
+        Field(*(_where(matched, part)[inner] for part in difference)),
         reasons[inner],
     )
 
@@ -155,7 +108,7 @@ def _coarse_to_fine(
 def _region(core: Window, level: int, shape: tuple[int, int], options: Matching) -> Window:
     """The core at a level with the margin that its matching needs, cut at the image's border."""
     size = 2**level
-    margin = MARGIN + ceil(options.search_px / size)
+    margin = (MARGIN if level == 0 else COARSE_MARGIN) + ceil(options.search_px / size)
     row, col = core.row // size, core.col // size
     bottom = -(-(core.row + core.height) // size)
     right = -(-(core.col + core.width) // size)
@@ -190,7 +143,9 @@ def _score(reference: Layer, warped: Layer, window: int) -> tuple[Floats, Floats
 
 def _reasons(reference: Layer, refined: Refined, share: Floats, options: Matching) -> Bits:
     reasons = np.zeros(share.shape, np.uint16)
-    reasons[reference.weights == 0] |= np.uint16(Reason.NODATA_REFERENCE)
+    own = box_sum(reference.weights, options.window // 2) / np.float32(options.window**2)
+    empty = (reference.weights == 0) | (own < LEAST_SHARE)
+    reasons[empty] |= np.uint16(Reason.NODATA_REFERENCE)
     lost = (refined.warped.weights == 0) | (share < LEAST_SHARE)
     reasons[lost & (reasons == 0)] |= np.uint16(Reason.NODATA_SECONDARY)
     rr, rc, cc = refined.normal
@@ -204,15 +159,11 @@ def _reasons(reference: Layer, refined: Refined, share: Floats, options: Matchin
     return reasons
 
 
-def _average(forward: Field, back: Field, difference: Floats) -> Field:
+def _average(forward: Field, back: Field, difference: Field) -> Field:
     """Mean of both directions where they agree: half the noise of each is independent."""
-    agree = difference < BACKWARD_WEIGHT_PX
-    return Field(
-        *(
-            np.where(agree, (f - b) / 2, f).astype(np.float32)
-            for f, b in zip(forward, back, strict=True)
-        )
-    )
+    agree = np.hypot(*difference) < BACKWARD_WEIGHT_PX
+    rows, cols = (np.where(agree, (f - b) / 2, f) for f, b in zip(forward, back, strict=True))
+    return Field(rows.astype(np.float32), cols.astype(np.float32))
 
 
 def _sigma(refined: Refined, share: Floats, window: int) -> Field:

@@ -3,8 +3,9 @@
 import numpy as np
 
 from core.matching.arrays import Field, Layer
-from core.matching.dense import Matching, match
+from core.matching.dense import match
 from core.matching.filtering import median_of_valid, outliers
+from core.matching.options import Matching
 from core.tiling import Window
 
 SIDE = 96

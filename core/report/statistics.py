@@ -56,9 +56,11 @@ class Ramp(_Record):
     centre: tuple[float, float] = (0.0, 0.0)
     """(x0, y0) in the CRS of the result."""
 
-    def at(self, x: NDArray[np.floating], y: NDArray[np.floating]) -> NDArray[np.floating]:
-        """Values in metres at ground coordinates (metres, of the result's CRS)."""
-        east, north = (x - self.centre[0]) / 1000, (y - self.centre[1]) / 1000
+    def at(
+        self, x: NDArray[np.floating], y: NDArray[np.floating], unit: float = 1.0
+    ) -> NDArray[np.floating]:
+        """Values in metres at coordinates of the result's CRS, whose unit is `unit` metres."""
+        east, north = (x - self.centre[0]) * unit / 1000, (y - self.centre[1]) * unit / 1000
         return self.constant + self.per_km_east * east + self.per_km_north * north
 
 

@@ -80,6 +80,7 @@ def _item(
         assets=[*rasters, *pictures, *shared],
         origins=list(_origins(pair)),
         title=f"Displacement, {pair.title}",
+        properties={"optiground:convergence_deg": round(result.grid.convergence_deg, 4)},
         collection=None if path == STAC else (COLLECTION, STAC),
     )
 

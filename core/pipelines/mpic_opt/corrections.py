@@ -19,7 +19,7 @@ TRUSTED_SCORE = 0.6
 """Score from which a measurement takes part in the estimate."""
 
 TRUSTED_PX = 0.5
-"""Forward-backward difference, pixels, up to which it does."""
+"""Forward-backward difference, pixels (of the mean side), up to which it does."""
 
 LEAST = 100
 """Trusted measurements that an estimate needs."""
@@ -33,13 +33,15 @@ class Corrections:
 
     removed: tuple[Correction, ...] = ()
     notes: tuple[str, ...] = ()
+    unit: float = 1.0
+    """Metres in a unit of the coordinates."""
 
     def at(self, x: Numbers, y: Numbers) -> tuple[Numbers, Numbers]:
         """East and north, metres, of all corrections together at ground coordinates."""
         east, north = np.zeros(np.broadcast(x, y).shape), np.zeros(np.broadcast(x, y).shape)
         for correction in self.removed:
-            east += correction.east.at(x, y)
-            north += correction.north.at(x, y)
+            east += correction.east.at(x, y, self.unit)
+            north += correction.north.at(x, y, self.unit)
         return east, north
 
 
@@ -78,9 +80,9 @@ def estimate(planes: Planes, grid: Grid, unit: float, parameters: MpicOptParamet
         removed.append(Correction(id="coregistration", east=shift[0], north=shift[1]))
         east, north = east - shift[0].constant, north - shift[1].constant
     if parameters.deramp:
-        ramps = [_ramp(sample, part, centre) for part in (east, north)]
+        ramps = [_ramp(sample, part, centre, unit) for part in (east, north)]
         removed.append(Correction(id="deramp", east=ramps[0], north=ramps[1]))
-    return Corrections(tuple(removed))
+    return Corrections(tuple(removed), unit=unit)
 
 
 def ground(grid: Grid, window: Window) -> tuple[Numbers, Numbers]:
@@ -91,8 +93,10 @@ def ground(grid: Grid, window: Window) -> tuple[Numbers, Numbers]:
     return t.c + t.a * col + t.b * row, t.f + t.d * col + t.e * row
 
 
-def _ramp(sample: Sample, values: Numbers, centre: tuple[float, float]) -> Ramp:
-    plane = robust_plane((sample.x - centre[0]) / 1000, (sample.y - centre[1]) / 1000, values)
+def _ramp(sample: Sample, values: Numbers, centre: tuple[float, float], unit: float) -> Ramp:
+    to_km = unit / 1000
+    x, y = (sample.x - centre[0]) * to_km, (sample.y - centre[1]) * to_km
+    plane = robust_plane(x, y, values)
     return Ramp(
         constant=plane.constant,
         per_km_east=plane.x_slope,
@@ -117,7 +121,7 @@ def _row(
     trusted = (
         (planes.reasons.read(window) == 0)
         & (planes.score.read(window) >= TRUSTED_SCORE)
-        & (planes.forward_backward.read(window) <= TRUSTED_PX)
+        & (planes.forward_backward.read(window) <= TRUSTED_PX * np.sqrt(np.prod(grid.pixel_size)))
     )
     trusted[:, np.arange(grid.shape[1]) % stride != stride // 2] = False
     x, y = ground(grid, window)

@@ -86,7 +86,7 @@ class MpicOptParameters(Parameters):
     band: Annotated[
         str | None, Group("Images"), Field(min_length=1, max_length=64, examples=["B04"])
     ] = None
-    """The band that is matched: a name (B04, red) or a number counted from 1. Left out, B04 of
+    """The band that is matched: a name (B04) or a number counted from 1. Left out, B04 of
     Sentinel-2, whose geometry the other bands are tied to, and the only band of other images; an
     image of several bands needs a choice.
     """

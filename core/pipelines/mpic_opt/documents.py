@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import core
 from core.declare import File, RasterProduct
 from core.pipelines.mpic_opt.catalogue import STAC, stac_documents
 from core.pipelines.mpic_opt.declaration import MpicOptOutputs, MpicOptParameters
@@ -148,12 +150,14 @@ def _pair(result: "PairResult") -> dict[str, Any]:
 
 
 def _about(parameters: MpicOptParameters, results: "Sequence[PairResult]") -> list[str]:
+    made = datetime.now(UTC)
     lines = [
+        f"Made on {made:%Y-%m-%d} by OptiGround {core.__version__}.",
         (
             f"Preset {parameters.preset.value}: window {parameters.window} pixels, search range "
             f"{parameters.search_range:g} m, minimum score {parameters.minimum_score:g}. The whole "
             "request stands in request.json."
-        )
+        ),
     ]
     for result in results:
         if result.problem:
@@ -161,8 +165,20 @@ def _about(parameters: MpicOptParameters, results: "Sequence[PairResult]") -> li
         elif result.statistics:
             east = result.statistics.layers["displacement_east"]
             lines.append(f"{result.pair.key}: {result.pair.title}, {east.share:.1%} measured.")
+            lines.append(_grid_in_words(result))
             lines.extend(result.statistics.notes)
     return lines
+
+
+def _grid_in_words(result: "PairResult") -> str:
+    grid = result.grid
+    assert grid is not None
+    sides = " x ".join(f"{side:g}" for side in grid.pixel_size)
+    return (
+        f"Grid: {grid.system.name} ({grid.crs if ':' in grid.crs[:12] else 'no code'}), "
+        f"{grid.shape[1]} x {grid.shape[0]} pixels of {sides}. At the centre, grid north lies "
+        f"{grid.convergence_deg:.2f} degrees clockwise of true north."
+    )
 
 
 def _acknowledgement(images: Sequence[Image]) -> tuple[str, ...]:

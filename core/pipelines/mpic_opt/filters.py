@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.declare import Area
+from core.errors import NothingMeasured
 from core.grid import Grid
 from core.io.areas import area_mask
 from core.io.blockwise import counted, spread
@@ -20,9 +21,11 @@ from core.matching.filtering import outliers, small_patches
 from core.pipelines.mpic_opt.corrections import Corrections, ground
 from core.pipelines.mpic_opt.declaration import CloudMask, MpicOptParameters
 from core.pipelines.mpic_opt.lattice import Lattice
+from core.pipelines.mpic_opt.pairing import Pair
 from core.pipelines.mpic_opt.planes import Planes
 from core.progress import Progress
-from core.reasons import Reason
+from core.reasons import TEXT, Reason
+from core.report.statistics import ReasonCounter
 from core.tiling import Tile, Window, tiles
 from core.workspace import Context
 
@@ -66,7 +69,7 @@ class Marks:
         _mark(reasons, matched & (found.score < np.float32(minimum)), Reason.LOW_SCORE)
         tolerance = parameters.forward_backward_tolerance
         if tolerance > 0:
-            agree = found.forward_backward <= np.float32(tolerance)
+            agree = np.hypot(*found.difference) <= np.float32(tolerance)
             _mark(reasons, matched & ~agree, Reason.FORWARD_BACKWARD)
         if self.uses_clouds:
             _mark(reasons, matched & self._cloud(core, found.score), Reason.CLOUD_MASK)
@@ -129,13 +132,35 @@ class Neighbours:
         return length
 
 
-def remove(neighbours: Neighbours, context: Context, progress: Progress) -> None:
-    """Run the filters that look at neighbours over the whole map."""
+def remove(neighbours: Neighbours, context: Context, progress: Progress) -> float:
+    """Run the filters that look at neighbours over the whole map; the share that is left."""
+    left = 0
     pieces = list(tiles(neighbours.grid.shape, SIDE, neighbours.halo))
     work = partial(Neighbours.marked, neighbours)
     results = spread(work, pieces, context.executor, context.compute.workers)
     for tile, reasons in counted(results, len(pieces), progress, "filtering, tile"):
         neighbours.planes.kept.write(tile.core, reasons)
+        left += int(np.count_nonzero(reasons == 0))
+    return left / (neighbours.grid.shape[0] * neighbours.grid.shape[1])
+
+
+def check_measured(pair: Pair, left: float, planes: Planes) -> None:
+    """Refuse a map without a single value, and say what took them.
+
+    Raises
+    ------
+    NothingMeasured
+        No pixel is left.
+    """
+    if left > 0:
+        return
+    counter = ReasonCounter()
+    height, width = planes.kept.shape
+    for tile in tiles((height, width), SIDE):
+        counter.add(planes.kept.read(tile.core))
+    shares = sorted(counter.shares().items(), key=lambda item: -item[1])
+    told = ", ".join(f"{TEXT[Reason[name.upper()]]} {share:.0%}" for name, share in shares[:3])
+    raise NothingMeasured(f"No pixel of {pair.title} could be measured: {told}.")
 
 
 def _inside(aoi: Area, grid: Grid, window: Window) -> NDArray[np.bool_]:

@@ -1,28 +1,32 @@
 """What a request would do, told from the headers of its images before any pixel is read."""
 
+import shutil
+from collections.abc import Sequence
 from typing import Any
 
-from core.compute import MIB
-from core.errors import BandMissing, InputError, OptiGroundError
+from core.errors import InputError, TooLarge
+from core.io.masks import user_mask
 from core.io.products import Scene
-from core.pipelines.mpic_opt.declaration import CloudMask, MpicOptParameters
-from core.pipelines.mpic_opt.lattice import lattice_of, same_lattice
-from core.pipelines.mpic_opt.pairing import Pair, pairs_of
+from core.pipelines.mpic_opt.declaration import MpicOptParameters
+from core.pipelines.mpic_opt.effort import (
+    BASE_BYTES,
+    Extent,
+    cpu_seconds,
+    matching_options,
+    result_bytes,
+    scratch_bytes,
+    tile_bytes,
+    tile_side,
+)
+from core.pipelines.mpic_opt.lattice import Lattice, lattice_of, same_lattice, warp_window
+from core.pipelines.mpic_opt.mixing import check_clouds, mixing_warnings
+from core.pipelines.mpic_opt.pairing import Pair, check_rate, pairs_of
 from core.pipelines.mpic_opt.scenes import Image, open_images
 from core.pipelines.mpic_opt.selection import wanted_layers
+from core.tiling import Window
 from core.workspace import Context
 
-PLANE_BYTES = 6 * 4 + 2 * 2
-"""Bytes of scratch per measured pixel: six planes of float32, two of bits."""
-
-IMAGE_BYTES = 2 * 2
-"""Bytes of scratch per pixel for staged copies of both images."""
-
-COMPRESSED = 0.6
-"""Size of a result over its size in memory, on measured maps."""
-
-SECONDS_PER_MPX = 1.7
-"""CPU seconds for a million measured pixels with all default outputs, measured on full tiles."""
+ONE_PIXEL = Window(0, 0, 1, 1)
 
 
 def inspect(parameters: MpicOptParameters, context: Context) -> dict[str, Any]:
@@ -35,16 +39,24 @@ def inspect(parameters: MpicOptParameters, context: Context) -> dict[str, Any]:
     """
     images = open_images(parameters, context)
     pairs = pairs_of(parameters, images)
+    _check_mask(parameters, pairs[0], context)
     described = [_pair(pair, parameters) for pair in pairs]
-    usable = [pair for pair in described if "problem" not in pair]
-    if not usable:
-        _raise_first(pairs, parameters)
-    pixels = sum(pair["rows"] * pair["columns"] for pair in usable)
+    if all("problem" in pair for pair in described):
+        # None of them can be measured: what is wrong with the first is the answer.
+        _common(pairs[0], parameters)
+    good = [p for p, told in zip(pairs, described, strict=True) if "problem" not in told]
     return {
         "images": [_image(image) for image in images],
         "pairs": described,
-        "estimate": _estimate(pixels, max(p["rows"] * p["columns"] for p in usable), parameters),
+        "estimate": _estimate(good, images, parameters, context),
     }
+
+
+def _check_mask(parameters: MpicOptParameters, pair: Pair, context: Context) -> None:
+    """Read a pixel of the user's mask, so that a bad one is told before the work."""
+    if parameters.mask is not None:
+        path = context.sources.fetch(parameters.mask, "/inputs/mask")
+        user_mask(path, scenes_of(pair)[0].grid, ONE_PIXEL, pointer="/inputs/mask")
 
 
 def _image(image: Image) -> dict[str, Any]:
@@ -85,22 +97,37 @@ def _pair(pair: Pair, parameters: MpicOptParameters) -> dict[str, Any]:
 
 def _common(pair: Pair, parameters: MpicOptParameters) -> dict[str, Any]:
     reference, secondary = scenes_of(pair)
+    check_rate(parameters, pair)
     check_clouds(parameters, reference, secondary)
-    if not same_lattice(reference, secondary):
-        # It will be warped onto the reference's grid; only its footprint can be told now.
-        grid, resampled = reference.grid, True
-    else:
-        grid, resampled = secondary.grid, False
-    lattice = lattice_of(reference, grid, parameters.aoi, parameters.window or 0)
+    matching_options(parameters, reference, 1.0)
+    extent = _extent(pair, parameters)
+    lattice = _lattice(reference, secondary, parameters)
     rows, cols = lattice.grid.decimate(parameters.step).shape
     return {
         "rows": lattice.window.height,
         "columns": lattice.window.width,
         "output_rows": rows,
         "output_columns": cols,
-        "resampled": resampled,
+        "resampled": extent.warped > 0,
         "warnings": mixing_warnings(reference, secondary),
     }
+
+
+def _lattice(reference: Scene, secondary: Scene, parameters: MpicOptParameters) -> Lattice:
+    """The common ground; of an image that has to be warped, that of its footprint."""
+    grid = secondary.grid
+    if not same_lattice(reference, secondary):
+        grid = reference.grid.crop(warp_window(reference, secondary, parameters.aoi, 0))
+    return lattice_of(reference, grid, parameters.aoi, parameters.window or 0)
+
+
+def _extent(pair: Pair, parameters: MpicOptParameters) -> Extent:
+    reference, secondary = scenes_of(pair)
+    lattice = _lattice(reference, secondary, parameters)
+    rows, cols = lattice.grid.decimate(parameters.step).shape
+    measured = lattice.window.height * lattice.window.width
+    warped = 0 if same_lattice(reference, secondary) else measured
+    return Extent(measured, rows * cols, warped)
 
 
 def scenes_of(pair: Pair) -> tuple[Scene, Scene]:
@@ -110,53 +137,35 @@ def scenes_of(pair: Pair) -> tuple[Scene, Scene]:
     return pair.reference.scene, pair.secondary.scene
 
 
-def check_clouds(parameters: MpicOptParameters, *scenes: Scene) -> None:
-    """Refuse cloud_mask product where no image has a cloud layer."""
-    if parameters.cloud_mask is CloudMask.PRODUCT and all(s.cloud is None for s in scenes):
-        raise BandMissing(
-            f"Neither {scenes[0].name} nor {scenes[1].name} has a cloud layer.",
-            pointer="/inputs/cloud_mask",
-            value=parameters.cloud_mask.value,
-            allowed="auto, none or user; or Sentinel-2 products with their masks",
-        )
+def _estimate(
+    pairs: Sequence[Pair], images: Sequence[Image], parameters: MpicOptParameters, context: Context
+) -> dict[str, Any]:
+    """What the job takes, refused where the disk has not got it.
 
-
-def mixing_warnings(reference: Scene, secondary: Scene) -> list[str]:
-    """Differences between two products that leave traces in the displacement."""
-    differences = {
-        "orbit": "relative orbits differ: errors of the terrain model show up as displacement, "
-        "up to several pixels in mountains",
-        "level": "processing levels differ: relief shading differs between them",
-        "tile": "tiles differ",
-        "band_name": "bands differ",
-    }
-    found = []
-    for name, meaning in differences.items():
-        first, last = getattr(reference, name), getattr(secondary, name)
-        if first and last and first != last:
-            found.append(f"{first} and {last}: {meaning}.")
-    return found
-
-
-def _estimate(pixels: int, largest: int, parameters: MpicOptParameters) -> dict[str, Any]:
+    Raises
+    ------
+    TooLarge
+        There is less room on the disk, or less memory, than the job needs.
+    """
+    extents = [_extent(pair, parameters) for pair in pairs]
     layers = len(wanted_layers(parameters))
-    result = int(COMPRESSED * 4 * layers * pixels / parameters.step**2)
-    scratch = largest * (PLANE_BYTES + IMAGE_BYTES) + 2 * 4 * largest // parameters.step**2
+    options = matching_options(parameters, scenes_of(pairs[0])[0], 1.0)
+    side = tile_side(options, context.compute)
+    used = {image.number for pair in pairs for image in (pair.reference, pair.secondary)}
+    staged = [i.scene for i in images if i.scene is not None and i.number in used]
+    results = result_bytes(extents, layers)
+    disk = results + scratch_bytes(staged, extents)
+    free = shutil.disk_usage(context.workspace.scratch).free
+    if disk > free:
+        raise TooLarge(
+            f"The job needs about {disk / 1e9:.1f} GB of disk; {free / 1e9:.1f} GB are free.",
+            value=disk,
+            allowed="fewer scenes or pairs, a smaller area of interest, or a larger step",
+        )
     return {
-        "measured_pixels": pixels,
-        "cpu_seconds": round(5 + SECONDS_PER_MPX * pixels / 1e6),
-        "result_bytes": result,
-        "disk_bytes": result + scratch,
-        "memory_bytes": min(1536 * MIB, 400 * MIB + 300 * largest),
+        "measured_pixels": sum(extent.measured for extent in extents),
+        "cpu_seconds": round(cpu_seconds(extents, options, layers, side)),
+        "result_bytes": results,
+        "disk_bytes": disk,
+        "memory_bytes": BASE_BYTES + context.compute.workers * tile_bytes(side, options),
     }
-
-
-def _raise_first(pairs: tuple[Pair, ...], parameters: MpicOptParameters) -> None:
-    """Raise what is wrong with the first pair; none of them can be measured."""
-    problem: OptiGroundError | None = None
-    try:
-        _common(pairs[0], parameters)
-    except InputError as error:
-        problem = error
-    assert problem is not None
-    raise problem

@@ -3,6 +3,8 @@
 import math
 from dataclasses import dataclass
 
+from pyproj import Transformer
+
 from core.declare import Area
 from core.errors import NoOverlap, TooSmall
 from core.grid import Grid
@@ -51,6 +53,42 @@ def same_lattice(reference: Scene, secondary: Scene) -> bool:
     return reference.grid.same_pixels(secondary.grid)
 
 
+def warp_window(reference: Scene, secondary: Scene, aoi: Area | None, border: int) -> Window:
+    """The part of the reference's grid onto which the secondary is warped.
+
+    Parameters
+    ----------
+    border
+        Pixels around the area of interest that matching looks at.
+
+    Raises
+    ------
+    NoOverlap
+        The images have no ground in common.
+    """
+    change = Transformer.from_crs(secondary.grid.crs, reference.grid.crs, always_xy=True)
+    west, south, east, north = change.transform_bounds(*secondary.grid.bounds)
+    if not all(map(math.isfinite, (west, south, east, north))):
+        raise _no_overlap(reference)
+    corners = [~reference.grid.transform @ (x, y) for x in (west, east) for y in (south, north)]
+    cols, rows = zip(*corners, strict=True)
+    top, left = math.floor(min(rows)), math.floor(min(cols))
+    footprint = Window(top, left, math.ceil(max(rows)) - top, math.ceil(max(cols)) - left)
+    window = reference.grid.window & footprint
+    if window.empty:
+        raise _no_overlap(reference)
+    wanted = window if aoi is None else window & area_window(aoi, reference.grid).pad(border)
+    return window if wanted.empty else wanted
+
+
+def _no_overlap(reference: Scene) -> NoOverlap:
+    return NoOverlap(
+        f"{reference.name} and the secondary image have no ground in common.",
+        pointer="/inputs/secondary",
+        allowed="two images of the same place",
+    )
+
+
 def lattice_of(reference: Scene, secondary: Grid, aoi: Area | None, least: int) -> Lattice:
     """The common ground of two images with the same kind of pixels, and of the area of interest.
 
@@ -69,11 +107,7 @@ def lattice_of(reference: Scene, secondary: Grid, aoi: Area | None, least: int) 
     fraction = tuple(0.0 if abs(f) < WHOLE else f for f in (row - whole[0], col - whole[1]))
     common = reference.grid.window & secondary.window.shift(*whole)
     if common.empty:
-        raise NoOverlap(
-            f"{reference.name} and the secondary image have no ground in common.",
-            pointer="/inputs/secondary",
-            allowed="two images of the same place",
-        )
+        raise _no_overlap(reference)
     window = common if aoi is None else common & area_window(aoi, reference.grid)
     if window.empty:
         raise NoOverlap(

@@ -131,8 +131,9 @@ class Layers:
 
     def forward_backward(self, window: Window) -> Values:
         """Forward-backward difference, metres."""
-        size = np.float32(np.sqrt(np.prod(self.grid.pixel_size)) * self.unit)
-        distance: Values = self.decimated(self.planes.forward_backward, window) * size
+        distance: Values = self.decimated(self.planes.forward_backward, window) * np.float32(
+            self.unit
+        )
         return distance
 
 

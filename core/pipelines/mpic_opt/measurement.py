@@ -2,16 +2,20 @@
 
 from dataclasses import dataclass
 from functools import partial
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from core.compute import Compute
 from core.io.blockwise import counted, spread
 from core.io.rasters import Pixels, Reader
-from core.matching.arrays import Bits, Layer
+from core.matching.arrays import Bits, Floats, Layer
 from core.matching.coregistration import Shift, global_shift
-from core.matching.dense import Match, Matching, alignment, halo, match
+from core.matching.dense import Match, match
+from core.matching.options import Matching, alignment, halo
+from core.pipelines.mpic_opt.effort import tile_side
 from core.pipelines.mpic_opt.filters import Marks
 from core.pipelines.mpic_opt.lattice import Lattice
 from core.pipelines.mpic_opt.planes import Planes
@@ -20,17 +24,16 @@ from core.reasons import Reason
 from core.tiling import Window
 from core.workspace import Context
 
-BYTES_PER_PIXEL = 220
-"""Peak of a tile's matching per padded pixel, measured with windows of 15 to 41 pixels."""
+NO_DATA = np.uint16(Reason.NODATA_REFERENCE | Reason.NODATA_SECONDARY)
 
-LARGEST_SIDE = 1024
-"""Rows and columns of a tile at most: progress is told per tile."""
+SATURATION_REACH = 8
+"""Pixels by which ground on a saturated pixel may have moved, at most, to be told as such."""
 
 PATCH = 256
 """Side of the windows that co-registration looks at, pixels."""
 
 PATCHES = 6
-"""Windows of co-registration along each side of the common ground."""
+"""Windows of co-registration along each side of the common ground, at most; none overlap."""
 
 
 @dataclass(frozen=True)
@@ -77,14 +80,15 @@ def measure(task: Task, planes: Planes, context: Context, progress: Progress) ->
     origin = task.lattice.window
     cores = list(_tiles(task, context.compute))
     results = spread(partial(_match_tile, task), cores, context.executor, context.compute.workers)
-    for core, (found, reasons) in counted(results, len(cores), progress, "matching, tile"):
-        planes.write(core.inside(origin), found, reasons)
+    for core, (found, distance, reasons) in counted(
+        results, len(cores), progress, "matching, tile"
+    ):
+        planes.write(core.inside(origin), found, distance, reasons)
 
 
 def _tiles(task: Task, compute: Compute) -> list[Window]:
     """Cores on a lattice of the whole reference, so that an area of interest does not move them."""
-    border = halo(task.options)
-    side = min(LARGEST_SIDE, compute.tile_side(BYTES_PER_PIXEL, border))
+    side = tile_side(task.options, compute)
     window = task.lattice.window
     corners = (
         (row, col)
@@ -94,15 +98,32 @@ def _tiles(task: Task, compute: Compute) -> list[Window]:
     return [Window(row, col, side, side) & window for row, col in corners]
 
 
-def _match_tile(task: Task, core: Window) -> tuple[Match, Bits]:
+def _match_tile(task: Task, core: Window) -> tuple[Match, Floats, Bits]:
     padded = _padded(core, task)
     reference = task.reference.read(padded)
     moved = task.lattice.in_secondary(padded).shift(*task.start)
     secondary = task.secondary.read(moved)
     found = match(_layer(reference), _layer(secondary), core.inside(padded), task.options)
     inner = core.inside(padded).slices
-    found = _whole_displacement(found, task, reference.saturated[inner])
-    return found, task.marks.marked(core, found)
+    saturated = reference.saturated[inner] | _around(secondary.saturated, task.options)[inner]
+    found = _whole_displacement(found, task, saturated)
+    return found, _on_the_ground(found, task), task.marks.marked(core, found)
+
+
+def _on_the_ground(found: Match, task: Task) -> Floats:
+    """Forward-backward difference, units of the CRS."""
+    t, (rows, cols) = task.lattice.reference.transform, found.difference
+    distance = np.hypot(t.a * cols + t.b * rows, t.d * cols + t.e * rows)
+    return distance.astype(np.float32)
+
+
+def _around(saturated: NDArray[np.bool_], options: Matching) -> NDArray[np.bool_]:
+    """Where ground may have been found on a saturated pixel of the secondary."""
+    if not saturated.any():
+        return saturated
+    reach = 2 * min(ceil(options.search_px), SATURATION_REACH) + 1
+    wide: NDArray[np.bool_] = ndimage.maximum_filter(saturated, size=reach)
+    return wide
 
 
 def _padded(core: Window, task: Task) -> Window:
@@ -119,8 +140,8 @@ def _whole_displacement(found: Match, task: Task, saturated: NDArray[np.bool_]) 
     field = type(found.field)(
         *(part + np.float32(s) for part, s in zip(found.field, shift, strict=True))
     )
-    # No data in the reference's window also means saturation: such pixels do not take part.
-    marked = saturated & ((found.reasons & np.uint16(Reason.NODATA_REFERENCE)) != 0)
+    # Saturated pixels do not take part, so that the matcher calls them pixels without data.
+    marked = saturated & ((found.reasons & NO_DATA) != 0)
     reasons = found.reasons.copy()
     reasons[marked] = np.uint16(Reason.SATURATED)
     return found._replace(field=field, reasons=reasons)
@@ -135,8 +156,10 @@ def _layer(pixels: Pixels) -> Layer:
 def _patches(window: Window) -> list[Window]:
     """Windows spread over the common ground."""
     height, width = min(PATCH, window.height), min(PATCH, window.width)
-    rows = np.unique(np.linspace(0, window.height - height, PATCHES).astype(int))
-    cols = np.unique(np.linspace(0, window.width - width, PATCHES).astype(int))
+    rows, cols = (
+        np.linspace(0, length - side, min(PATCHES, length // side)).astype(int)
+        for length, side in ((window.height, height), (window.width, width))
+    )
     return [
         Window(window.row + int(row), window.col + int(col), height, width)
         for row in rows

@@ -6,12 +6,24 @@ from core.matching.coregistration import Shift
 from core.pipelines.mpic_opt.corrections import Corrections
 from core.pipelines.mpic_opt.declaration import CloudMask
 from core.pipelines.mpic_opt.filters import Marks
+from core.pipelines.mpic_opt.mixing import mixing_warnings
+
+LITTLE = 0.01
+"""Share of pixels with a value below which the user is told so."""
 
 
-def notes_of(marks: Marks, shift: Shift, corrections: Corrections) -> tuple[str, ...]:
+def notes_of(marks: Marks, shift: Shift, corrections: Corrections, left: float) -> tuple[str, ...]:
     """The notes of one pair."""
     warnings = dict.fromkeys(w for scene in marks.scenes for w in scene.warnings)
-    return (*warnings, *_grids(marks), *_search(marks, shift), *_clouds(marks), *corrections.notes)
+    return (
+        *([f"Only {left:.2%} of the pixels could be measured."] if left < LITTLE else []),
+        *warnings,
+        *mixing_warnings(*marks.scenes),
+        *_grids(marks),
+        *_search(marks, shift),
+        *_clouds(marks),
+        *corrections.notes,
+    )
 
 
 def _grids(marks: Marks) -> Iterator[str]:
@@ -26,13 +38,10 @@ def _grids(marks: Marks) -> Iterator[str]:
 def _search(marks: Marks, shift: Shift) -> Iterator[str]:
     if not marks.parameters.coregistration:
         return
-    if shift.windows == 0:
-        yield "Co-registration found no common shift; the search began at 0."
+    if shift.found:
+        yield f"The search began at a shift of {shift.rows} rows and {shift.cols} columns."
     else:
-        yield (
-            f"The search began at a shift of {shift.rows} rows and {shift.cols} columns, on which "
-            f"{shift.windows} windows agree."
-        )
+        yield "Co-registration found no clear common shift; the search began at 0."
 
 
 def _clouds(marks: Marks) -> Iterator[str]:

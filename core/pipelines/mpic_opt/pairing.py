@@ -71,7 +71,8 @@ def pairs_of(parameters: MpicOptParameters, images: list[Image]) -> tuple[Pair, 
             allowed=f"at most {MAX_PAIRS} pairs; a narrower pair range makes fewer",
         )
     pairs = tuple(_named(couples))
-    _check_units(parameters, pairs)
+    if not parameters.scenes:
+        check_rate(parameters, pairs[0])
     return pairs
 
 
@@ -83,20 +84,23 @@ def time_factor(parameters: MpicOptParameters, pair: Pair) -> float:
     return (DAYS_OF_YEAR if parameters.units is Units.PER_YEAR else 1.0) / pair.days
 
 
-def _check_units(parameters: MpicOptParameters, pairs: Iterable[Pair]) -> None:
-    if parameters.units is Units.METRES:
+def check_rate(parameters: MpicOptParameters, pair: Pair) -> None:
+    """Refuse a rate where a pair has no two different dates.
+
+    Raises
+    ------
+    DateMissing
+        It has not.
+    """
+    if parameters.units is Units.METRES or pair.days:
         return
-    for pair in pairs:
-        if not pair.days:
-            lacking = next(
-                (i for i in (pair.reference, pair.secondary) if _day(i) is None), pair.secondary
-            )
-            what = "has no date" if pair.days is None else "has the date of its reference"
-            raise DateMissing(
-                f"{lacking.name} {what}, so there is no rate in {parameters.units.value}.",
-                pointer=lacking.pointer,
-                allowed="units m, or two different dates",
-            )
+    lacking = next((i for i in (pair.reference, pair.secondary) if _day(i) is None), pair.secondary)
+    what = "has no date" if pair.days is None else "has the date of its reference"
+    raise DateMissing(
+        f"{lacking.name} {what}, so there is no rate in {parameters.units.value}.",
+        pointer=lacking.pointer,
+        allowed="units m, or two different dates",
+    )
 
 
 def _couples(parameters: MpicOptParameters, images: list[Image]) -> Iterator[tuple[Image, Image]]:

@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 
 from core.io.rasters import Plane
-from core.matching.arrays import Bits
+from core.matching.arrays import Bits, Floats
 from core.matching.dense import Match
 from core.tiling import Window
 
@@ -27,6 +27,7 @@ class Planes:
     sigma_rows: Plane
     sigma_cols: Plane
     forward_backward: Plane
+    """Units of the CRS, not pixels: on the ground a row may be longer than a column."""
     reasons: Plane
     kept: Plane
     """``reasons`` and what the filters that look at neighbours added."""
@@ -39,9 +40,9 @@ class Planes:
         bits = (Plane(folder / name, shape, np.uint16) for name in ("reasons", "kept"))
         return cls(*floats, *bits)
 
-    def write(self, window: Window, result: Match, reasons: Bits) -> None:
+    def write(self, window: Window, result: Match, distance: Floats, reasons: Bits) -> None:
         """Put a tile's result into its window."""
-        values = (*result.field, result.score, *result.sigma, result.forward_backward)
+        values = (*result.field, result.score, *result.sigma, distance)
         for plane, value in zip(self._floats(), values, strict=True):
             plane.write(window, value)
         self.reasons.write(window, reasons)
@@ -51,6 +52,7 @@ class Planes:
         for plane in (*self._floats(), self.reasons, self.kept):
             plane.close()
             plane.path.unlink(missing_ok=True)
+        self.rows.path.parent.rmdir()
 
     def _floats(self) -> tuple[Plane, ...]:
         return tuple(getattr(self, name) for name in FLOATS)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.declare import File, Output, RasterProduct
+from core.grid import Grid
 from core.io.blockwise import spread_over_threads
 from core.io.cog import write_cog
 from core.pipelines.mpic_opt.declaration import MpicOptParameters, Units
@@ -135,7 +136,7 @@ def _write(
             read,
             grid,
             product,
-            tags=_tags(name, pair, output.title),
+            tags=_tags(name, pair, output.title, grid),
             step=product.step or steps.get(product.unit),
             scratch=context.workspace.scratch,
             overviews="nearest" if bits else "average",
@@ -156,8 +157,13 @@ def _write(
     return Written(name, file, gatherer.summary(), {})
 
 
-def _tags(name: str, pair: Pair, title: str) -> dict[str, str]:
-    tags = {"LONG_NAME": title, "REFERENCE": pair.reference.name, "SECONDARY": pair.secondary.name}
+def _tags(name: str, pair: Pair, title: str, grid: Grid) -> dict[str, str]:
+    tags = {
+        "LONG_NAME": title,
+        "REFERENCE": pair.reference.name,
+        "SECONDARY": pair.secondary.name,
+        "CONVERGENCE_DEG": f"{grid.convergence_deg:.4f}",
+    }
     for role, image in (("REFERENCE_DATE", pair.reference), ("SECONDARY_DATE", pair.secondary)):
         if image.scene is not None and image.scene.date is not None:
             tags[role] = image.scene.date.isoformat()

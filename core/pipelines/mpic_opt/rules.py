@@ -1,6 +1,8 @@
 """What inputs of MPIC-OPT have to do with each other."""
 
 from collections.abc import Iterator
+from datetime import date
+from itertools import combinations
 from typing import Any
 
 from core.declare import Given
@@ -25,13 +27,34 @@ def pair_count(given: Given) -> int:
     if pairing == Pairing.ALL.value:
         return both * count * (count - 1) // 2
     low, high = given.get("pair_minimum", 1), given.get("pair_maximum", 5)
+    days = _days(given)
+    if pairing == Pairing.SPLIT_DATE.value:
+        split = _day(given.get("split_date"))
+        if len(days) != count or split is None:
+            return 0
+        earlier = sum(day < split for day in days)
+        return both * earlier * (count - earlier)
     by_number = given.get("pair_range_unit", "acquisitions") == RangeUnit.ACQUISITIONS.value
-    if pairing != Pairing.CONSECUTIVE.value or not by_number:
-        return 0
     if not (isinstance(low, int) and isinstance(high, int)):
         return 0
+    if not by_number:
+        # Without all dates nothing is known, and nothing is counted.
+        gaps = (abs((b - a).days) for a, b in combinations(days, 2)) if len(days) == count else ()
+        return both * sum(low <= gap <= high for gap in gaps)
     distances = range(max(low, 1), min(high, count - 1) + 1)
     return both * sum(count - distance for distance in distances)
+
+
+def _days(given: Given) -> list[date]:
+    """The dates of the scenes that are dates."""
+    return [day for text in _items(given, "dates") if (day := _day(text)) is not None]
+
+
+def _day(text: Any) -> date | None:
+    try:
+        return date.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
 
 
 def _image_rules(given: Given) -> Iterator[Problem]:

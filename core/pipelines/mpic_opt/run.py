@@ -10,16 +10,18 @@ from core.grid import Grid
 from core.io.products import Scene
 from core.io.rasters import Reader, stage, warp
 from core.matching.coregistration import Shift
-from core.matching.dense import Matching
+from core.matching.options import halo
 from core.pipelines.mpic_opt.corrections import Corrections, estimate
 from core.pipelines.mpic_opt.declaration import MpicOptOutputs, MpicOptParameters
 from core.pipelines.mpic_opt.documents import write_documents
-from core.pipelines.mpic_opt.filters import Marks, Neighbours, remove
-from core.pipelines.mpic_opt.lattice import Lattice, lattice_of, same_lattice
+from core.pipelines.mpic_opt.effort import matching_options
+from core.pipelines.mpic_opt.filters import Marks, Neighbours, check_measured, remove
+from core.pipelines.mpic_opt.lattice import Lattice, lattice_of, same_lattice, warp_window
 from core.pipelines.mpic_opt.layers import Layers
 from core.pipelines.mpic_opt.measurement import Task, coarse_shift, measure, texture_floor
+from core.pipelines.mpic_opt.mixing import check_clouds
 from core.pipelines.mpic_opt.notes import notes_of
-from core.pipelines.mpic_opt.pairing import Pair, pairs_of, time_factor
+from core.pipelines.mpic_opt.pairing import Pair, check_rate, pairs_of, time_factor
 from core.pipelines.mpic_opt.pictures import write_pictures
 from core.pipelines.mpic_opt.planes import Planes
 from core.pipelines.mpic_opt.products import Written, write_layers
@@ -119,14 +121,16 @@ def _measured(
         shift = _match(marks, planes, context, progress.part(PREPARED, MATCHED))
         corrections = estimate(planes, grid, unit, parameters)
         neighbours = Neighbours(parameters, planes, grid, unit, corrections)
-        remove(neighbours, context, progress.part(MATCHED, FILTERED))
+        left = remove(neighbours, context, progress.part(MATCHED, FILTERED))
+        check_measured(pair, left, planes)
         layers = _layers(neighbours, time_factor(parameters, pair))
         written = write_layers(layers, pair, parameters, context, progress.part(FILTERED, WRITTEN))
     finally:
         planes.close()
+        _remove_warped(pair, context)
     progress.report(WRITTEN, "drawing")
     pictures = tuple(write_pictures(written, pair, parameters, context))
-    statistics = _statistics(pair, written, corrections, notes_of(marks, shift, corrections))
+    statistics = _statistics(pair, written, corrections, notes_of(marks, shift, corrections, left))
     return PairResult(pair, layers.output_grid, written, pictures, statistics)
 
 
@@ -143,9 +147,13 @@ def _aligned(
     spans = [progress.part(PREPARED * n / 3, PREPARED * (n + 1) / 3) for n in range(3)]
     reference = staged.scene(pair.reference.number, pair.reference.scene, spans[0])
     secondary = staged.scene(pair.secondary.number, pair.secondary.scene, spans[1])
+    check_rate(parameters, pair)
+    check_clouds(parameters, reference, secondary)
     if not same_lattice(reference, secondary):
-        path = context.workspace.scratch / f"warped-{pair.key}.tif"
-        secondary = warp(secondary, reference.grid, path, spans[2])
+        border = halo(matching_options(parameters, reference, 1.0))
+        target = warp_window(reference, secondary, parameters.aoi, border)
+        path = _warped(pair, context)
+        secondary = warp(secondary, reference.grid.crop(target), path, spans[2])
     window = parameters.window or 0
     return reference, secondary, lattice_of(reference, secondary.grid, parameters.aoi, window)
 
@@ -160,13 +168,7 @@ def _match(marks: Marks, planes: Planes, context: Context, progress: Progress) -
         if parameters.coregistration:
             progress.report(0.0, "co-registering")
             shift = coarse_shift(first, second, lattice, floor)
-        size = max(reference.grid.pixel_size) * reference.unit_metres
-        options = Matching(
-            window=parameters.window or 0,
-            search_px=(parameters.search_range or 0.0) / size,
-            regularisation=parameters.regularisation,
-            texture_floor=floor,
-        )
+        options = matching_options(parameters, reference, floor)
         task = Task(first, second, lattice, (shift.rows, shift.cols), options, marks)
         measure(task, planes, context, progress)
     return shift
@@ -213,7 +215,17 @@ def _by_output(results: Sequence[PairResult]) -> dict[str, tuple[File, ...]]:
 
 def _of_the_pair(error: OptiGroundError) -> bool:
     """Whether an error is of these two images, and not of the machine or the whole job."""
-    return isinstance(error, InputError | NothingMeasured)
+    return isinstance(error, InputError | NothingMeasured) and error.pointer != "/inputs/mask"
+
+
+def _warped(pair: Pair, context: Context) -> Path:
+    return context.workspace.scratch / f"warped-{pair.key}.tif"
+
+
+def _remove_warped(pair: Pair, context: Context) -> None:
+    path = _warped(pair, context)
+    for file in path.parent.glob(f"{path.stem}.*"):
+        file.unlink()
 
 
 def _span(progress: Progress, number: int, count: int) -> Progress:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from core.declare import Source
-from core.errors import InputError, OptiGroundError, Problem
+from core.errors import DateMissing, InputError, OptiGroundError, Problem
 from core.io.products import Scene, open_scene
 from core.pipelines.mpic_opt.declaration import MpicOptParameters
 from core.workspace import Context
@@ -54,7 +54,7 @@ def open_images(parameters: MpicOptParameters, context: Context) -> list[Image]:
         _open(number, pointer, source, day, parameters, context)
         for number, (pointer, source, day) in enumerate(_wanted(parameters))
     ]
-    return _without_doubles(images) if parameters.scenes else images
+    return _without_undated(_without_doubles(images)) if parameters.scenes else images
 
 
 def _wanted(parameters: MpicOptParameters) -> Iterator[tuple[str, Source, date | None]]:
@@ -97,6 +97,24 @@ def _open(
 
 def _unusable(image: Image, error: OptiGroundError) -> Image:
     return Image(image.number, image.pointer, image.href, None, error.problem())
+
+
+def _without_undated(images: list[Image]) -> list[Image]:
+    """Mark images without a date where others have one: nothing says between which they belong."""
+    if not any(image.scene and image.scene.date for image in images):
+        return images
+    return [
+        _unusable(image, _undated(image)) if image.scene and not image.scene.date else image
+        for image in images
+    ]
+
+
+def _undated(image: Image) -> DateMissing:
+    return DateMissing(
+        f"{image.name} has no date, and the pairs follow from the dates.",
+        pointer=image.pointer,
+        allowed="a date for each scene in dates",
+    )
 
 
 def _without_doubles(images: list[Image]) -> list[Image]:

@@ -33,10 +33,25 @@ def windows(rows: int, cols: int, seeds: range) -> list[tuple[Layer, Layer]]:
 def test_whole_images_find_their_shift(shift: tuple[int, int]) -> None:
     found = global_shift(windows(*shift, range(6)), 1.0)
     assert (found.rows, found.cols) == shift
-    assert found.windows == 6
+    assert found.found
 
 
-def test_windows_that_do_not_agree_give_no_shift() -> None:
-    first, other = windows(0, 0, range(4)), windows(0, 0, range(9, 13))
+def test_one_window_is_enough_where_it_is_clear() -> None:
+    found = global_shift(windows(9, -3, range(1)), 1.0)
+    assert (found.rows, found.cols) == (9, -3)
+
+
+def test_ground_that_stayed_outweighs_ground_that_changed() -> None:
+    same, other = windows(7, 5, range(4)), windows(0, 0, range(40, 44))
+    mixed = [*same, *((a[0], b[1]) for a, b in zip(same, other, strict=True))]
+    found = global_shift(mixed, 1.0)
+    assert (found.rows, found.cols) == (7, 5)
+
+
+@pytest.mark.parametrize("count", [1, 4, 12])
+def test_unrelated_images_give_no_shift(count: int) -> None:
+    first, other = windows(0, 0, range(count)), windows(0, 0, range(100, 100 + count))
     unrelated = [(a[0], b[1]) for a, b in zip(first, other, strict=True)]
-    assert global_shift(unrelated, 1.0).windows == 0
+    found = global_shift(unrelated, 1.0)
+    assert not found.found
+    assert (found.rows, found.cols) == (0, 0)

@@ -10,10 +10,18 @@ import numpy as np
 import pytest
 from affine import Affine
 
-from core.errors import DateMissing, NothingMeasured, Refused
+from core.errors import (
+    BandMissing,
+    DateMissing,
+    InputError,
+    NothingMeasured,
+    OutOfRange,
+    Refused,
+)
 from core.io.products import Scene
 from core.pipelines.mpic_opt.declaration import MpicOptParameters
-from core.pipelines.mpic_opt.pairing import pairs_of
+from core.pipelines.mpic_opt.pairing import check_rate, pairs_of
+from core.pipelines.mpic_opt.rules import pair_count
 from core.pipelines.mpic_opt.scenes import Image
 from core.reasons import Reason
 from core.simulate.fault import texture
@@ -72,11 +80,22 @@ def test_a_repeated_name_gets_a_number_and_undated_pairs_are_counted() -> None:
     assert keys == ["pair001", "pair002"]
 
 
-def test_rates_need_two_different_dates() -> None:
+def test_a_rate_needs_two_different_dates() -> None:
+    images = [image(0, DAYS[0]), image(1, DAYS[0])]
+    inputs = parameters(2, units="m/day")
     with pytest.raises(DateMissing, match="no rate"):
-        pairs_of(parameters(2, units="m/day"), [image(0, DAYS[0]), image(1, DAYS[0])])
-    with pytest.raises(DateMissing, match="s1"):
-        pairs_of(parameters(2, pairing="all"), [image(0, DAYS[0]), image(1, None)])
+        check_rate(inputs, pairs_of(inputs, images)[0])
+
+
+def test_pairs_are_counted_before_the_job_where_the_dates_are_given() -> None:
+    given = {
+        "scenes": [{"href": f"upload:{n}"} for n in range(4)],
+        "dates": [day.isoformat() for day in DAYS],
+    }
+    split = given | {"pairing": "split_date", "split_date": "2020-01-06"}
+    assert pair_count(split) == 3
+    days = given | {"pair_range_unit": "days", "pair_minimum": 6, "pair_maximum": 20}
+    assert pair_count(days) == 2
 
 
 def moved_pair(cols: int = 2) -> tuple[np.ndarray, np.ndarray]:
@@ -161,7 +180,7 @@ def test_several_pairs_make_a_collection_whose_links_lead_to_their_items(
     write: Callable[..., Path], measure: Callable[..., Any]
 ) -> None:
     first, last = moved_pair()
-    paths = [write("a", first), write("b", last), write("c", first[:, ::-1].copy())]
+    paths = [write("a", first), write("b", last), write("c", (0.9 * first).astype(np.uint16))]
     result = measure(scenes=[uri(path) for path in paths], pairing="all", **PLAIN)
     collection = result.document("stac")
     assert collection["type"] == "Collection"
@@ -254,3 +273,152 @@ def test_a_window_that_is_even_names_the_two_nearest(
     path = uri(write("a", first))
     with pytest.raises(Refused, match=r"13.*15"):
         look(reference=path, secondary=path, window=14)
+
+
+def test_one_pair_of_a_single_day_does_not_refuse_the_rates_of_the_others(
+    write: Callable[..., Path], measure: Callable[..., Any]
+) -> None:
+    first, last = moved_pair()
+    paths = [write("a", first), write("b", last), write("c", last[:, ::-1].copy())]
+    result = measure(
+        scenes=[uri(path) for path in paths],
+        dates=["2020-01-01", "2020-01-11", "2020-01-11"],
+        units="m/day",
+        pairing="all",
+        **PLAIN,
+    )
+    statuses = {pair["key"]: pair["status"] for pair in result.document("pairs")["pairs"]}
+    assert statuses["20200101_20200111"] == "successful"
+    assert statuses["20200111_20200111"] == "failed"
+
+
+def test_a_scene_without_a_date_is_left_out_where_the_others_have_one(
+    write: Callable[..., Path], measure: Callable[..., Any]
+) -> None:
+    first, last = moved_pair()
+    paths = [
+        write("a20200101", first),
+        write("undated", first[::-1].copy()),
+        write("b20200111", last),
+    ]
+    listed = measure(scenes=[uri(path) for path in paths], **PLAIN).document("pairs")
+    assert [scene["status"] for scene in listed["scenes"]] == ["used", "left out", "used"]
+    assert len(listed["pairs"]) == 1
+
+
+def test_a_map_without_a_single_value_is_a_failure_that_says_why(
+    write: Callable[..., Path], measure: Callable[..., Any]
+) -> None:
+    noise = [np.random.default_rng(seed).integers(1, 4000, SHAPE, np.uint16) for seed in (1, 2)]
+    paths = [write(name, part) for name, part in zip("ab", noise, strict=True)]
+    with pytest.raises(NothingMeasured, match="score below the minimum"):
+        measure(*paths, minimum_score=0.95, **PLAIN)
+
+
+def test_small_images_are_coregistered_too(
+    write: Callable[..., Path], measure: Callable[..., Any]
+) -> None:
+    ground = np.rint(texture((240, 260), 21)).astype(np.uint16)
+    before, after = write("a", ground[:200, 12:212]), write("b", ground[:200, :200])
+    result = measure(before, after, deramp=False)
+    removed = result.pair["corrections"][0]["east"]["constant"]
+    assert removed == pytest.approx(120, abs=1)
+    assert result.pair["layers"]["displacement_east"]["share"] > 0.8
+
+
+def test_changed_ground_does_not_mislead_the_coregistration(
+    write: Callable[..., Path], measure: Callable[..., Any]
+) -> None:
+    for seed in range(3):
+        ground = np.rint(texture((300, 300), seed)).astype(np.uint16)
+        changed = np.rint(texture((300, 300), seed + 50)).astype(np.uint16)
+        changed[150:, 150:] = ground[150:, 150:]
+        paths = [write(f"{name}{seed}", part) for name, part in (("a", ground), ("b", changed))]
+        result = measure(*paths, deramp=False)
+        stayed = result.raster("displacement_east")[170:290, 170:290]
+        assert np.isfinite(stayed).mean() > 0.95
+        assert abs(np.nanmedian(stayed)) < 1
+
+
+def test_saturation_of_either_image_is_told(
+    write: Callable[..., Path], measure: Callable[..., Any]
+) -> None:
+    first, last = moved_pair(0)
+    last = last.copy()
+    last[40:60, 40:60] = 65535
+    result = measure(write("a", first), write("b", last), **PLAIN)
+    assert (result.raster("reasons")[45:55, 45:55] == Reason.SATURATED).all()
+
+
+def test_a_search_of_too_many_pixels_is_refused_with_the_limit(
+    write: Callable[..., Path], look: Callable[..., dict[str, Any]]
+) -> None:
+    first, last = moved_pair()
+    fine = Affine(0.5, 0, 400000, 0, -0.5, 4700000)
+    sources = {"reference": uri(write("a", first, fine)), "secondary": uri(write("b", last, fine))}
+    with pytest.raises(OutOfRange) as refused:
+        look(preset="glacier", **sources)
+    assert refused.value.allowed == "at most 128 m for these pixels"
+    assert look(preset="landslide", **sources)["estimate"]["memory_bytes"] <= 1536 << 20
+
+
+def test_a_bad_mask_is_told_before_the_work(
+    write: Callable[..., Path], look: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    first, last = moved_pair()
+    bad = tmp_path / "bad.geojson"
+    bad.write_text("{")
+    with pytest.raises(InputError) as refused:
+        look(reference=uri(write("a", first)), secondary=uri(write("b", last)), mask=uri(bad))
+    assert refused.value.pointer == "/inputs/mask"
+
+
+def test_a_cloud_mask_that_is_not_there_is_refused(
+    write: Callable[..., Path], measure: Callable[..., Any]
+) -> None:
+    first, last = moved_pair()
+    with pytest.raises(BandMissing, match="cloud layer"):
+        measure(write("a", first), write("b", last), cloud_mask="product", **PLAIN)
+
+
+def test_scratch_is_empty_of_pairs_when_the_job_ends(
+    write: Callable[..., Path], measure: Callable[..., Any]
+) -> None:
+    first, last = moved_pair()
+    coarse = Affine(20, 0, 400000, 0, -20, 4700000)
+    paths = [write("a", first), write("b", last[::2, ::2].copy(), coarse)]
+    result = measure(scenes=[uri(path) for path in paths], **PLAIN | {"minimum_score": 0.0})
+    left = [path.name for path in (result.folder.parent / "scratch").iterdir()]
+    assert not [name for name in left if name.startswith(("warped", "planes"))]
+
+
+def test_forward_backward_is_a_distance_on_the_ground(
+    write: Callable[..., Path], measure: Callable[..., Any]
+) -> None:
+    first, _ = moved_pair()
+    noise = np.random.default_rng(3).normal(0, 250, SHAPE)
+    last = np.clip(first + noise, 1, 65000).astype(np.uint16)
+    found = []
+    for side in (10, 40):
+        grid = Affine(side, 0, 400000, 0, -10, 4700000)
+        found.append(
+            measure(
+                write(f"a{side}", first, grid), write(f"b{side}", last, grid),
+                **PLAIN | {"search_range": 60.0},
+            ).raster("forward_backward")
+        )  # fmt: skip
+    known = np.isfinite(found[0]) & np.isfinite(found[1])
+    ratio = np.nanmedian(found[1][known] / np.maximum(found[0][known], 1e-3))
+    assert 1.2 < ratio < 4
+
+
+def test_convergence_is_told_where_directions_are(
+    write: Callable[..., Path], measure: Callable[..., Any]
+) -> None:
+    first, last = moved_pair()
+    result = measure(write("a", first), write("b", last), **PLAIN)
+    with result.dataset("displacement_north") as dataset:
+        told = float(dataset.tags()["CONVERGENCE_DEG"])
+    # West of the central meridian of a northern UTM zone grid north lies west of true north.
+    assert -1.2 < told < -0.5
+    assert "grid north lies" in (result.folder / "README.txt").read_text()

@@ -6,7 +6,8 @@ import numpy as np
 
 from benchmarks.result import Result, Stopwatch
 from core.matching.arrays import Layer
-from core.matching.dense import Matching, alignment, halo, match
+from core.matching.dense import match
+from core.matching.options import Matching, alignment, halo
 from core.simulate import fault
 from core.tiling import tiles
 

@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from core.matching.arrays import Layer
-from core.matching.dense import Match, Matching, alignment, halo, match
+from core.matching.dense import Match, match
+from core.matching.options import Matching, alignment, halo
 from core.reasons import Reason
 from core.tiling import Window
 

@@ -5,8 +5,6 @@ import faulthandler
 from collections.abc import Sequence
 from pathlib import Path
 
-from core.compute import MIB
-
 
 def carry_out(arguments: Sequence[str]) -> int:
     """Run, or inspect, the job in a directory."""
@@ -15,9 +13,11 @@ def carry_out(arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
     directory = Path(options.job).absolute()
     if options.command == "inspect":
+        from core.job.bounds import Bounds
         from core.job.inspection import inspect_here
 
-        return inspect_here(directory, seconds=options.seconds, memory=options.memory)
+        bounds = Bounds(options.seconds, options.memory, options.disk)
+        return inspect_here(directory, bounds, parent=options.parent)
     from core.job.runner import run
 
     return run(directory, attached=options.attached)
@@ -33,6 +33,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     inspect = commands.add_parser("inspect", help="look at the inputs of the job in a directory")
     inspect.add_argument("--job", metavar="DIR", required=True)
-    inspect.add_argument("--seconds", type=float, default=30.0)
-    inspect.add_argument("--memory", type=int, default=1024 * MIB)
+    inspect.add_argument("--seconds", type=float, required=True)
+    inspect.add_argument("--memory", type=int, required=True)
+    inspect.add_argument("--disk", type=int)
+    inspect.add_argument("--parent", type=int, help="process without which it is not wanted")
     return parser

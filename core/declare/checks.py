@@ -226,9 +226,12 @@ def address_allowed(address: IPv4Address | IPv6Address, policy: SourcePolicy) ->
 
 
 def _file_refusal(href: str, policy: SourcePolicy) -> str:
-    parts = urlsplit(href)
+    try:
+        parts = urlsplit(href)
+    except ValueError:
+        return "a file is written file:///PATH."
     path = unquote(parts.path)
-    if parts.netloc not in ("", "localhost") or not path.startswith("/"):
+    if parts.netloc not in ("", "localhost") or not path.startswith("/") or "\0" in path:
         return "a file is written file:///PATH."
     if not policy.roots:
         return "this server reads no files by their path; upload the file, or give its address."

@@ -211,6 +211,8 @@ class SourcePolicy(BaseModel):
     """Bytes of one download."""
     max_unpacked: int = 16 * GIB
     """Bytes of one archive after unpacking."""
+    max_inspected: int = 2 * GIB
+    """Bytes that one inspection without a job may download, and that its files may take."""
     timeout_s: float = 600.0
     """Seconds for one download."""
     max_scenes: int = 100

@@ -5,6 +5,7 @@ all three.  What a member unpacks to is counted while it is unpacked, whatever i
 """
 
 import bz2
+import errno
 import gzip
 import hashlib
 import io
@@ -12,6 +13,7 @@ import lzma
 import re
 import shutil
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -30,8 +32,26 @@ FREE_BYTES = 1 << 30
 MAX_RATIO = 100
 """An archive may unpack to 1 GiB, or to a hundred times its size; images are packed already."""
 
+MAX_NAME = 512
+MAX_PART = 255
+"""Bytes of a member's path, and of each part of it: file systems take no longer name.  The old
+Sentinel-2 products have paths of 250."""
+MAX_DEPTH = 20
+_HEAD = 262
+"""Bytes at the begin of a file that tell whether it is an archive."""
+
 _NESTED = re.compile(r"\.(zip|tar|tgz|tbz2?|txz|gz|bz2|xz|zst|7z|rar)$", re.IGNORECASE)
-_UNUSUAL = re.compile(r"[\x00-\x1f\x7f\\{}!]|^[A-Za-z]:")
+_MAGIC = (
+    b"PK\x03\x04",
+    b"PK\x05\x06",
+    b"\x1f\x8b\x08",
+    b"BZh",
+    b"\xfd7zXZ\0",
+    b"7z\xbc\xaf\x27\x1c",
+    b"Rar!\x1a\x07",
+    b"\x28\xb5\x2f\xfd",
+)
+_UNUSUAL = re.compile(r"[\x00-\x1f\x7f\\{}!\ud800-\udfff]|^[A-Za-z]:")
 
 Wanted = Callable[[str], bool]
 """Whether a member is needed; others of a tar file are checked but not unpacked."""
@@ -86,7 +106,7 @@ def members(
     with path.open("rb") as file:
         head = file.read(512)
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        return Zip(path, pointer, max_unpacked)
+        return _checked_zip(path, pointer, max_unpacked)
     opener = _opener(head)
     if opener is None:
         return None
@@ -159,6 +179,17 @@ class Zip:
         return f"/vsizip/{{{self.source}}}/{name}"
 
 
+def _checked_zip(path: Path, pointer: str, max_unpacked: int) -> Zip:
+    """A zip whose members are no archives, whatever they are called."""
+    files = Zip(path, pointer, max_unpacked)
+    with _reading(pointer), zipfile.ZipFile(path) as file:
+        for name in files.names:
+            if files.size(name):
+                with file.open(name) as part:
+                    _check_head(part.read(_HEAD), name, pointer)
+    return files
+
+
 def unpack_member(location: str, path: Path, *, pointer: str = "") -> None:
     """Unpack the member of a zip, named as :meth:`Zip.location` does, into a file."""
     archive, name = split(location)
@@ -214,12 +245,18 @@ def _reading(pointer: str) -> Iterator[None]:
         lzma.LZMAError,
         EOFError,
         NotImplementedError,
-        UnicodeDecodeError,
+        # What the unpackers let through of malformed numbers, sparse maps and chains of headers.
+        ValueError,
+        OverflowError,
+        LookupError,
+        RecursionError,
+        struct.error,
     ) as error:
         raise _bad("is damaged or truncated", pointer) from error
     except OSError as error:
-        # The unpackers say "invalid data" without a number; a full disk has one.
-        if error.errno is not None:
+        # The unpackers say "invalid data" without a number, and the system EINVAL where a zip
+        # points before its begin; a full disk has another one.
+        if error.errno not in (None, errno.EINVAL):
             raise
         raise _bad("is damaged or truncated", pointer) from error
 
@@ -231,25 +268,43 @@ class _Checks:
         self.pointer = pointer
         self.limit = min(max_unpacked, max(FREE_BYTES, MAX_RATIO * packed))
         self.total = 0
+        self.members = 0
         self.seen: set[str] = set()
+        self.folders: set[str] = set()
 
     def name(self, name: str, *, folder: bool) -> None:
         parts = PurePosixPath(name).parts
         nameless = not parts and not folder
         if name.startswith("/") or ".." in parts or nameless or _UNUSUAL.search(name):
-            raise _bad(f"holds {name!r}, which is no plain relative path", self.pointer)
+            raise _bad(f"holds {_shown(name)}, which is no plain relative path", self.pointer)
+        sizes = [len(part.encode()) for part in parts]
+        if len(parts) > MAX_DEPTH or max(sizes, default=0) > MAX_PART or sum(sizes) > MAX_NAME:
+            raise _bad(f"holds {_shown(name)}, a path that is too long", self.pointer)
+        self.members += 1
+        if self.members > MAX_MEMBERS:
+            raise _bad(f"holds more than {MAX_MEMBERS} files", self.pointer)
+        self._place(name, [part.casefold() for part in parts], folder=folder)
+        if not folder and _NESTED.search(name):
+            raise _bad(f"holds the archive {_shown(name)}", self.pointer)
+
+    def _place(self, name: str, parts: list[str], *, folder: bool) -> None:
+        """Each name stands for one file, or for a folder."""
+        above = ["/".join(parts[:depth]) for depth in range(1, len(parts) + folder)]
+        self.folders.update(above)
+        if not self.seen.isdisjoint(above):
+            raise _bad(f"holds {_shown(name)}, below a name that is a file", self.pointer)
         if folder:
             return
-        key = "/".join(parts).casefold()
+        key = "/".join(parts)
         if key in self.seen:
-            raise _bad(f"holds {name!r} twice", self.pointer)
+            raise _bad(f"holds {_shown(name)} twice", self.pointer)
+        if key in self.folders:
+            raise _bad(f"holds {_shown(name)} as a file and as a folder", self.pointer)
         self.seen.add(key)
-        if len(self.seen) > MAX_MEMBERS:
-            raise _bad(f"holds more than {MAX_MEMBERS} files", self.pointer)
-        if _NESTED.search(name):
-            raise _bad(f"holds the archive {name!r}", self.pointer)
 
     def size(self, size: int) -> None:
+        if size < 0:
+            raise _bad("has a member of a negative size", self.pointer)
         self.total += size
         if self.total > self.limit:
             raise SourceTooLarge(
@@ -269,7 +324,7 @@ def _check_entries(
     for entry in entries:
         mode = entry.external_attr >> 16
         if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
-            raise _bad(f"holds {entry.filename!r}, which is a link or a device", pointer)
+            raise _bad(f"holds {_shown(entry.filename)}, which is a link or a device", pointer)
         if entry.flag_bits & 0x1:
             raise _bad("is encrypted", pointer)
         if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
@@ -324,17 +379,32 @@ def _unpack_tar(
             for member in tar:
                 checks.name(member.name, folder=member.isdir())
                 if not (member.isreg() or member.isdir()) or member.issparse():
-                    raise _bad(f"holds {member.name!r}, which is a link or a device", pointer)
+                    raise _bad(f"holds {_shown(member.name)}, which is a link or a device", pointer)
                 checks.size(member.size)
                 metered.accounted = member.offset_data + member.size
-                if member.isreg() and wanted(member.name):
-                    _unpack_one(tar, member, folder)
+                part = tar.extractfile(member)
+                if part is None:
+                    continue
+                with part:
+                    head = part.read(_HEAD)
+                    _check_head(head, member.name, pointer)
+                    if wanted(member.name):
+                        _unpack_one(head, part, folder / PurePosixPath(member.name))
 
 
-def _unpack_one(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
-    target = folder / PurePosixPath(member.name)
+def _unpack_one(head: bytes, rest: IO[bytes], target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    part = tar.extractfile(member)
-    if part is not None:
-        with part, target.open("xb") as file:
-            shutil.copyfileobj(part, file, 1 << 20)
+    with target.open("xb") as file:
+        file.write(head)
+        shutil.copyfileobj(rest, file, 1 << 20)
+
+
+def _check_head(head: bytes, name: str, pointer: str) -> None:
+    """Refuse a member that begins as archives do."""
+    if head.startswith(_MAGIC) or head[257:262] == b"ustar":
+        raise _bad(f"holds the archive {_shown(name)}", pointer)
+
+
+def _shown(name: str) -> str:
+    """A name of a stranger fit for a message."""
+    return repr(name if len(name) <= 100 else name[:99] + "…")

@@ -5,8 +5,10 @@ the address that was judged: no second look-up can give another answer.  Redirec
 same way, one by one.  Time and bytes are limited for the download as a whole.
 """
 
+import base64
 import errno
 import hashlib
+import os
 import re
 import socket
 import ssl
@@ -15,6 +17,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from http.client import HTTPException
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from pathlib import Path
 from typing import IO, Any
@@ -23,7 +26,6 @@ from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit, urlunsp
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 from urllib3.response import BaseHTTPResponse
-from urllib3.util import make_headers
 
 from core.declare import Source, SourcePolicy, address_allowed, source_refusal
 from core.errors import DiskFull, SourceRefused, SourceTooLarge, SourceUnreachable
@@ -38,6 +40,10 @@ AGENT = "OptiGround"
 _KEPT = "%/?#[]@!$&'()*+,;=:~"
 _REDIRECTS = (301, 302, 303, 307, 308)
 _NAME = re.compile(r"[^A-Za-z0-9._-]+")
+_LENGTH = re.compile(r"[0-9]{1,18}")
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_FAILURES = (HTTPError, HTTPException, OSError)
+"""What urllib3 raises, and what it lets through of the modules below it."""
 _NAT64, _SIX_TO_FOUR = ip_network("64:ff9b::/96"), ip_network("2002::/16")
 
 Address = IPv4Address | IPv6Address
@@ -91,11 +97,15 @@ class Sources:
         Local paths of uploads and of outputs of earlier jobs, by their reference.
     folder
         Where downloads go; made when it is needed.
+    budget
+        Bytes of all downloads together where one only looks at them; None: the policy's limits
+        are enough.
     """
 
     policy: SourcePolicy
     files: Mapping[str, str]
     folder: Path
+    budget: int | None = None
 
     def fetch(self, source: Source, pointer: str) -> Path:
         """The local file or folder that a reference stands for.
@@ -137,33 +147,49 @@ class Sources:
 
     def _local(self, href: str, pointer: str) -> Path:
         """A file or folder below a root, wherever links lead."""
-        path = Path(unquote(urlsplit(href).path)).resolve()
+        try:
+            path = Path(unquote(urlsplit(href).path)).resolve()
+            there = path.is_file() or path.is_dir()
+        except (OSError, ValueError) as error:
+            # Names too long, loops of links.
+            raise _unreachable(href, pointer, "there is no such file") from error
         roots = (Path(root).resolve() for root in self.policy.roots)
         if not any(path.is_relative_to(root) for root in roots):
             reason = "the file is not below a folder that this server reads from."
             raise _refused(href, pointer, reason)
-        if not (path.is_file() or path.is_dir()):
+        if not there:
             raise _unreachable(href, pointer, "there is no such file")
+        if not os.access(path, os.R_OK | (os.X_OK if path.is_dir() else 0)):
+            raise _unreachable(href, pointer, "this server has no permission to read it")
         return path
 
     def _downloaded(self, href: str, pointer: str) -> Path:
         folder = self.folder / hashlib.sha256(href.encode()).hexdigest()[:16]
-        if folder.is_dir() and (done := [p for p in folder.iterdir() if p.suffix != ".part"]):
+        if folder.is_dir() and (done := list(folder.iterdir())):
             return done[0]
+        left = self._left()
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / _file_name(href)
-        partial = path.with_name(path.name + ".part")
+        # Not in the folder, where it would look like what was fetched.
+        partial = folder.with_name(folder.name + ".part")
         try:
             with partial.open("wb") as file:
-                _Download(href, pointer, self.policy).into(file)
+                _Download(href, pointer, self.policy, left).into(file)
             partial.replace(path)
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            if error.errno in _FULL:
                 raise DiskFull("There was no space left for a download.") from error
             raise
         finally:
             partial.unlink(missing_ok=True)
         return path
+
+    def _left(self) -> int | None:
+        """Bytes that may still be downloaded; None: no matter how many."""
+        if self.budget is None:
+            return None
+        spent = sum(p.stat().st_size for p in self.folder.rglob("*") if p.is_file())
+        return max(self.budget - spent, 0)
 
 
 def _file_name(href: str) -> str:
@@ -185,10 +211,11 @@ def _unreachable(href: str, pointer: str, reason: str) -> SourceUnreachable:
 class _Download:
     """One download, with all its redirects."""
 
-    def __init__(self, href: str, pointer: str, policy: SourcePolicy) -> None:
+    def __init__(self, href: str, pointer: str, policy: SourcePolicy, left: int | None) -> None:
         self.href = href
         self.pointer = pointer
         self.policy = policy
+        self.limit = policy.max_bytes if left is None else min(left, policy.max_bytes)
         self.deadline = time.monotonic() + policy.timeout_s
 
     def into(self, file: IO[bytes]) -> None:
@@ -199,10 +226,17 @@ class _Download:
                 if response.status not in _REDIRECTS:
                     self._body(response, file)
                     return
-                href = urljoin(href, response.headers.get("Location", ""))
+                href = self._next(href, response.headers.get("Location", ""))
             if reason := source_refusal(href, self.policy) or self._not_http(href):
                 raise _refused(self.href, self.pointer, f"it leads to {redact(href)}: {reason}")
         raise _unreachable(self.href, self.pointer, "it is redirected again and again")
+
+    def _next(self, href: str, location: str) -> str:
+        try:
+            return urljoin(href, location)
+        except ValueError as error:
+            reason = "it leads to something that is no valid address."
+            raise _refused(self.href, self.pointer, reason) from error
 
     @staticmethod
     def _not_http(href: str) -> str:
@@ -216,7 +250,7 @@ class _Download:
         addresses = self._addresses(parts)
         try:
             connection = self._connected(parts, addresses)
-        except (HTTPError, OSError) as error:
+        except _FAILURES as error:
             raise self._failed(error) from error
         watch = threading.Timer(self._left(), _cut, [connection])
         watch.daemon = True
@@ -230,8 +264,8 @@ class _Download:
                 decode_content=False,
             )
             yield connection.getresponse()
-        except (HTTPError, OSError) as error:
-            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        except _FAILURES as error:
+            if isinstance(error, OSError) and error.errno in _FULL:
                 raise
             raise self._failed(error) from error
         finally:
@@ -245,6 +279,8 @@ class _Download:
             reason = "its certificate could not be verified"
         elif "timed out" in str(error):
             reason = "the server did not answer in time"
+        elif isinstance(error, HTTPException):
+            reason = "the server's answer is no proper HTTP"
         else:
             reason = "the connection failed or ended too early"
         return _unreachable(self.href, self.pointer, reason)
@@ -282,7 +318,7 @@ class _Download:
             connection = self._connection(parts, address)
             try:
                 connection.connect()
-            except (HTTPError, OSError) as error:
+            except _FAILURES as error:
                 connection.close()
                 failure = error
                 if isinstance(error, ssl.SSLError):
@@ -307,15 +343,15 @@ class _Download:
 
     def _headers(self, parts: SplitResult) -> dict[str, str]:
         headers = {
-            "Host": parts.netloc.rpartition("@")[2].encode("idna").decode(),
+            "Host": _host(parts),
             "User-Agent": AGENT,
             # What is counted must be what is stored.
             "Accept-Encoding": "identity",
         }
         same_host = parts.hostname == urlsplit(self.href).hostname
         if parts.username and same_host and parts.scheme == "https":
-            login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-            headers |= make_headers(basic_auth=login)
+            login = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
+            headers["Authorization"] = f"Basic {base64.b64encode(login).decode()}"
         return headers
 
     def _body(self, response: BaseHTTPResponse, file: IO[bytes]) -> None:
@@ -325,14 +361,15 @@ class _Download:
         if response.headers.get("Content-Encoding", "identity").lower() != "identity":
             reason = "the server packed it although it was not asked to"
             raise _unreachable(self.href, self.pointer, reason)
-        length = response.headers.get("Content-Length", "")
-        if length.isdigit() and int(length) > self.policy.max_bytes:
+        said = _LENGTH.fullmatch(response.headers.get("Content-Length", ""))
+        length = int(said[0]) if said else None
+        if length is not None and length > self.limit:
             raise self._too_large()
         total = 0
         # read1 returns with what one read gives; read would wait for the whole block.
         while block := response.read1(BLOCK):
             total += len(block)
-            if total > self.policy.max_bytes:
+            if total > self.limit:
                 raise self._too_large()
             if self._left() <= 0:
                 raise self._late()
@@ -340,18 +377,34 @@ class _Download:
         # A connection that was cut looks like an answer that has ended.
         if self._left() <= 0:
             raise self._late()
-        if length.isdigit() and total != int(length):
+        if length is not None and total != length:
             raise _unreachable(self.href, self.pointer, "the connection ended too early")
 
     def _too_large(self) -> SourceTooLarge:
         limit = self.policy.max_bytes
         shown = redact(self.href)
-        return SourceTooLarge(
-            f"{shown} has more than {limit} bytes.",
-            pointer=self.pointer,
-            value=shown,
-            allowed=f"at most {limit} bytes",
-        )
+        message = f"{shown} has more than {limit} bytes."
+        allowed = f"at most {limit} bytes"
+        if self.limit < limit:
+            message = (
+                f"{shown} has more than the {self.limit} bytes that may still be fetched only to "
+                "look at the inputs; a job may still fetch it."
+            )
+            allowed = f"at most {self.limit} bytes here, {limit} bytes in a job"
+        return SourceTooLarge(message, pointer=self.pointer, value=shown, allowed=allowed)
+
+
+def _host(parts: SplitResult) -> str:
+    """The header of this name.
+
+    >>> _host(urlsplit("https://me:secret@bücher.example:8443/a"))
+    'xn--bcher-kva.example:8443'
+    >>> _host(urlsplit("https://[::1]/a"))
+    '[::1]'
+    """
+    name = parts.hostname or ""
+    host = f"[{name}]" if ":" in name else name.encode("idna").decode()
+    return host if parts.port is None else f"{host}:{parts.port}"
 
 
 def _cut(connection: HTTPConnection) -> None:

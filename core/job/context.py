@@ -25,11 +25,17 @@ def context_of(
     compute: Compute,
     pool: Executor,
     progress: Progress,
+    *,
+    downloads: int | None = None,
 ) -> Context:
-    """The context of a job; files that have to be fetched go to the scratch folder."""
+    """The context of a job; files that have to be fetched go to the scratch folder.
+
+    `downloads` limits their bytes, all together, where there is only an inspection.
+    """
     from core.io.sources import Sources
 
-    sources = Sources(request.policy, request.files, workspace.scratch / "sources")
+    folder = workspace.scratch / "sources"
+    sources = Sources(request.policy, request.files, folder, downloads)
     return Context(
         sources=sources,
         workspace=workspace,

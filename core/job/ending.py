@@ -89,7 +89,7 @@ def _known(error: BaseException, directory: Path) -> OptiGroundError:
     if any(isinstance(cause, MemoryError) for cause in causes):
         return LimitReached("The job needed more memory than there is.")
     if any(isinstance(cause, OSError) and cause.errno == errno.EFBIG for cause in causes):
-        return LimitReached("The job wrote a file larger than it may.")
+        return LimitReached("A file was about to become larger than it may.")
     if any(_is_lost_worker(cause) for cause in causes):
         return WorkerLost("A process that worked on a part of the job was lost.")
     if shutil.disk_usage(directory).free < SPARE:

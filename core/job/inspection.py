@@ -7,11 +7,12 @@ this process and not the one that answers users.
 import contextlib
 import json
 import logging
-import resource
+import os
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 import uuid
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -30,6 +31,7 @@ from core.errors import (
     Refused,
     error_classes,
 )
+from core.job.bounds import Bounds, bytes_below, die_with
 from core.job.context import context_of, parameters_of
 from core.job.ending import ending_of, told_in_full
 from core.job.environment import child_environment
@@ -40,6 +42,8 @@ from core.workspace import Workspace, write_whole
 INSPECTION = "inspection.json"
 TIMEOUT_S = 30.0
 MEMORY = 1024 * MIB
+POLL_S = 0.2
+"""Between two looks at how much an inspection has written."""
 CRASHES = {-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS, -signal.SIGFPE, -signal.SIGILL}
 
 log = logging.getLogger(__name__)
@@ -54,6 +58,8 @@ class Inspector:
         A prepared job.
     timeout_s, memory
         Seconds, and bytes of data, that it may use.
+    disk
+        Bytes that it may download, and that the directory may hold; None: what the job may.
     environment
         Of the child; None: that of the present process, which is one already.
     """
@@ -64,12 +70,16 @@ class Inspector:
         *,
         timeout_s: float = TIMEOUT_S,
         memory: int = MEMORY,
+        disk: int | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self.directory = directory
         self.timeout_s = timeout_s
+        self.disk = disk
         self.errors = directory / "inspection.log"
         limits = ["--seconds", str(timeout_s), "--memory", str(memory)]
+        limits += [] if disk is None else ["--disk", str(disk)]
+        limits += ["--parent", str(os.getpid())]
         with self.errors.open("wb") as stream:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "core", "inspect", "--job", str(directory), *limits],
@@ -90,11 +100,7 @@ class Inspector:
             The child did not come to an end of its own.
         """
         try:
-            self.process.wait(self.timeout_s)
-        except subprocess.TimeoutExpired:
-            raise LimitReached(
-                f"Looking at the inputs took longer than {self.timeout_s:.0f} s."
-            ) from None
+            self._wait()
         finally:
             self.stop()
         found = self.directory / INSPECTION
@@ -116,11 +122,34 @@ class Inspector:
             self.process.kill()
             self.process.wait()
 
+    def _wait(self) -> None:
+        end = time.monotonic() + self.timeout_s
+        while (left := end - time.monotonic()) > 0:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(left if self.disk is None else min(left, POLL_S))
+                return
+            if self.disk is not None and bytes_below(self.directory) > self.disk:
+                raise self._too_much(self.disk)
+        raise self._late()
+
+    def _late(self) -> LimitReached:
+        return LimitReached(f"Looking at the inputs took longer than {self.timeout_s:.0f} s.")
+
+    @staticmethod
+    def _too_much(disk: int) -> LimitReached:
+        return LimitReached(
+            f"Looking at the inputs takes more than {disk} bytes of disk, downloads included; "
+            "a job may take more.",
+            allowed=f"at most {disk} bytes",
+        )
+
     def _death(self) -> OptiGroundError:
         code = self.process.returncode
         if code in CRASHES:
             log.error("the inspection crashed (%s)\n%s", code, self._told())
             return BadRaster("An input is damaged such that it cannot be read at all.")
+        if code == -signal.SIGALRM:
+            return self._late()
         if code in {-signal.SIGXCPU, -signal.SIGKILL}:
             return LimitReached("Looking at the inputs took more time or memory than it may.")
         error_id = uuid.uuid4().hex[:12]
@@ -154,7 +183,8 @@ def inspect(
     timeout_s, memory
         Limits of the child process that looks.
     scratch
-        Folder for what has to be downloaded; it is emptied again.
+        Folder for what has to be downloaded; it is emptied again.  How much that may be is the
+        policy's `max_inspected`.
 
     Raises
     ------
@@ -169,21 +199,28 @@ def inspect(
         prepare(directory, request)
         environment = child_environment(directory, memory=memory)
         inspector = Inspector(
-            directory, timeout_s=timeout_s, memory=memory, environment=environment
+            directory,
+            timeout_s=timeout_s,
+            memory=memory,
+            disk=policy.max_inspected,
+            environment=environment,
         )
         return inspector.report()
 
 
-def inspect_here(directory: Path, *, seconds: float, memory: int) -> int:
+def inspect_here(directory: Path, bounds: Bounds, *, parent: int | None = None) -> int:
     """Inspect the inputs of the job in `directory` in the present process, under limits.
 
-    Writes ``inspection.json``: ``report``, ``problems``, ``refused``, ``error_id``.
+    It ends with the process `parent`, if one is named.  Writes ``inspection.json``: ``report``,
+    ``problems``, ``refused``, ``error_id``.
     """
-    _limit(seconds, memory)
+    bounds.impose()
+    if parent is not None:
+        die_with(parent)
     code = 0
     plain: dict[str, Any] = {"report": {}, "problems": [], "refused": False, "error_id": None}
     try:
-        answer = json.dumps(plain | {"report": _look(directory)}, allow_nan=False)
+        answer = json.dumps(plain | {"report": _look(directory, bounds.disk)}, allow_nan=False)
     except Exception as error:
         sys.stderr.write(told_in_full(error))
         ending = ending_of(error, directory)
@@ -194,7 +231,7 @@ def inspect_here(directory: Path, *, seconds: float, memory: int) -> int:
     return code
 
 
-def _look(directory: Path) -> dict[str, Any]:
+def _look(directory: Path, downloads: int | None) -> dict[str, Any]:
     request = load(directory)
     pipeline = pipeline_of(request)
     if pipeline.inspect is None:
@@ -202,7 +239,9 @@ def _look(directory: Path) -> dict[str, Any]:
     workspace = Workspace(directory)
     compute = replace(compute_of(request, workspace.scratch), workers=1, executor="threads")
     with ThreadPoolExecutor(1) as pool:
-        context = context_of(request, pipeline, workspace, compute, pool, Progress())
+        context = context_of(
+            request, pipeline, workspace, compute, pool, Progress(), downloads=downloads
+        )
         report: dict[str, Any] = function(pipeline.inspect)(parameters_of(request), context)
     return report
 
@@ -217,13 +256,3 @@ def _error(problem: Mapping[str, Any], error_id: str | None) -> OptiGroundError:
         value=error_id or problem["value"],
         allowed=problem["allowed"],
     )
-
-
-def _limit(seconds: float, memory: int) -> None:
-    for what, limit in (
-        (resource.RLIMIT_CPU, int(seconds) + 1),
-        (resource.RLIMIT_DATA, memory),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(what, (limit, limit))

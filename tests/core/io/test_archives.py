@@ -158,9 +158,8 @@ def test_a_zip_that_lies_about_a_size_gives_no_more_than_it_says(tmp_path):
     path = make_zip(tmp_path / "a.zip", [("a.txt", bytes(100_000))])
     data = path.read_bytes().replace((100_000).to_bytes(4, "little"), (10).to_bytes(4, "little"))
     path.write_bytes(data)
-    files = opened(path, tmp_path)
     with pytest.raises(errors.BadArchive, match="damaged"):
-        files.read("a.txt", 1_000_000)
+        opened(path, tmp_path).read("a.txt", 1_000_000)
 
 
 def test_members_that_share_their_bytes_are_refused(tmp_path):
@@ -208,3 +207,93 @@ def test_too_many_members_are_refused(tmp_path, monkeypatch):
     for path in (make_zip(tmp_path / "a.zip", entries), make_tar(tmp_path / "a.tar", entries)):
         with pytest.raises(errors.BadArchive, match="more than 5 files"):
             opened(path, tmp_path)
+
+
+@pytest.mark.parametrize("names", [("a", "a/b"), ("a/b", "a"), ("A", "a/b/c"), ("d/a/b", "D/a")])
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_a_name_that_is_a_file_and_a_folder_is_refused(tmp_path, kind, names):
+    make = make_zip if kind == "zip" else make_tar
+    path = make(tmp_path / "a", [(name, b"x") for name in names])
+    with pytest.raises(errors.BadArchive, match=r"is a file|as a file and as a folder"):
+        opened(path, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["n" * 300, "ä" * 130, "d/" * 21 + "x", ("e" * 200 + "/") * 3])
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_paths_that_no_file_system_takes_are_refused(tmp_path, kind, name):
+    make = make_zip if kind == "zip" else make_tar
+    with pytest.raises(errors.BadArchive, match="too long") as caught:
+        opened(make(tmp_path / "a", [(name, b"x")]), tmp_path)
+    assert len(caught.value.message) < 250
+
+
+def test_a_name_that_no_text_can_hold_is_refused(tmp_path):
+    with pytest.raises(errors.BadArchive, match="plain relative path"):
+        opened(make_tar(tmp_path / "a.tar", [("q\udcff.xml", b"x")]), tmp_path)
+
+
+@pytest.mark.parametrize("inner", ["zip", "tar", "tar.gz", "tar.bz2", "tar.xz"])
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_nested_archives_are_known_by_their_bytes(tmp_path, kind, inner):
+    small = tmp_path / "inner"
+    entries = [("a.txt", b"x")]
+    if inner == "zip":
+        make_zip(small, entries)
+    else:
+        make_tar(small, entries, "w:" + inner.partition(".")[2])
+    make = make_zip if kind == "zip" else make_tar
+    path = make(tmp_path / "a", [("inner.dat", small.read_bytes())])
+    with pytest.raises(errors.BadArchive, match=r"holds the archive 'inner\.dat'"):
+        members(path, tmp_path / "scratch", lambda _: False)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"size": "-100"},
+        {"GNU.sparse.map": "a,b"},
+        {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": "9" * 11},
+    ],
+    ids=["negative size", "sparse map", "sparse size"],
+)
+def test_malformed_headers_of_a_tar_are_refused(tmp_path, headers):
+    info = tarfile.TarInfo("x")
+    info.size, info.pax_headers = 1, headers
+    with tarfile.open(tmp_path / "a.tar", "w", format=tarfile.PAX_FORMAT) as file:
+        file.addfile(info, io.BytesIO(b"x"))
+    with pytest.raises(errors.BadArchive):
+        opened(tmp_path / "a.tar", tmp_path)
+
+
+def test_a_negative_size_in_a_tar_is_refused(tmp_path):
+    path = make_tar(tmp_path / "a.tar", [("a", b"x")])
+    raw = bytearray(path.read_bytes())
+    raw[124:136] = b"\xff" * 12
+    raw[148:156] = b"%06o\0 " % (sum(raw[:148]) + 8 * ord(" ") + sum(raw[156:512]))
+    path.write_bytes(raw)
+    with pytest.raises(errors.BadArchive, match="negative size"):
+        opened(path, tmp_path)
+
+
+def test_a_long_chain_of_headers_in_a_tar_is_refused(tmp_path):
+    link = tarfile.TarInfo("x")
+    link.type, link.size = tarfile.GNUTYPE_LONGNAME, 1
+    chain = (link.tobuf(tarfile.GNU_FORMAT) + b"a".ljust(512, b"\0")) * 600
+    (tmp_path / "a.tar").write_bytes(chain)
+    with pytest.raises(errors.BadArchive, match="damaged"):
+        opened(tmp_path / "a.tar", tmp_path)
+
+
+def test_a_zip_whose_directory_lies_before_its_begin_is_refused(tmp_path):
+    path = make_zip(tmp_path / "a.zip", [("a.txt", b"x")])
+    raw = path.read_bytes()
+    end = raw.index(b"PK\5\6")
+    path.write_bytes(raw[: end + 16] + b"\xf0\xff\xff\xff" + raw[end + 20 :])
+    with pytest.raises(errors.BadArchive, match="damaged"):
+        opened(path, tmp_path)
+
+
+def test_what_is_no_archive_inside_passes(tmp_path):
+    entries = [("a.txt", b"PK is no zip"), ("empty.txt", b""), ("b/c.jp2", b"II")]
+    for make in (make_zip, make_tar):
+        assert len(opened(make(tmp_path / "a", entries), tmp_path).names) == 3

@@ -257,7 +257,7 @@ def test_tls_is_verified_against_the_name_in_the_reference(tmp_path, certificate
         with pytest.raises(errors.SourceUnreachable, match="certificate"):
             fetch(tmp_path, f"https://other.example:{port}/a.tif")
         assert fetch(tmp_path, f"https://me:pw@tls.example:{port}/a.tif").read_bytes() == b"ok"
-        assert server.asked[-1][1]["authorization"].startswith("Basic ")
+        assert server.asked[-1][1]["Authorization"].startswith("Basic ")
 
 
 def test_files_are_read_below_the_roots_only_wherever_links_lead(tmp_path):
@@ -295,3 +295,116 @@ def test_credentials_never_show(tmp_path):
     assert "secret" not in told
     assert "geheim" not in told
     assert redact(href) == "https://127.0.0.1/a.tif"
+
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"hello world\r\n\r\n",
+        b"HTTP/9.9 200 OK\r\n\r\n",
+        HEAD + b"X: " + b"a" * 70_000 + b"\r\n\r\n",
+        HEAD + b"X: a\r\n" * 200 + b"\r\n",
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\nabc",
+        HEAD + b"Content-Length: 5,7\r\n\r\nabcde",
+    ],
+    ids=["no HTTP", "version", "long line", "many headers", "bad chunk", "two lengths"],
+)
+def test_an_answer_that_is_no_proper_http_is_the_servers_fault(tmp_path, answer):
+    with (
+        serving({"/": lambda h: h.wfile.write(answer)}) as server,
+        pytest.raises(errors.SourceUnreachable, match=r"HTTP|ended too early"),
+    ):
+        fetch(tmp_path, address(server, "/"))
+    assert not leftovers(tmp_path)
+
+
+@pytest.mark.parametrize("length", ["\xb2", "9" * 5000])
+def test_a_length_that_is_no_number_is_ignored(tmp_path, length):
+    answer = HEAD + f"Content-Length: {length}\r\n\r\nabc".encode("latin-1")
+    with serving({"/": lambda h: h.wfile.write(answer)}) as server:
+        assert fetch(tmp_path, address(server, "/")).read_bytes() == b"abc"
+
+
+@pytest.mark.parametrize("location", ["http://[::1/", "http://127.0.0.1:99999/", "http://[x]/"])
+def test_a_redirect_to_no_address_is_refused(tmp_path, location):
+    with (
+        serving({"/": lambda h: h.say(status=302, Location=location)}) as server,
+        pytest.raises(errors.SourceRefused, match="no valid address"),
+    ):
+        fetch(tmp_path, address(server, "/"))
+
+
+@pytest.mark.parametrize(
+    ("tail", "error"),
+    [
+        ("/%00x", errors.SourceRefused),
+        ("/" + "a" * 300, errors.SourceUnreachable),
+        ("/a.tif/b", errors.SourceUnreachable),
+        ("/loop", errors.SourceUnreachable),
+    ],
+)
+def test_names_that_no_file_can_have_are_told(tmp_path, tail, error):
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "a.tif").write_bytes(b"x")
+    (root / "loop").symlink_to(root / "loop")
+    policy = LOOPBACK.model_copy(update={"roots": (str(root),)})
+    with pytest.raises(error):
+        fetch(tmp_path, f"file://{root}{tail}", policy)
+
+
+def test_a_file_address_with_a_broken_host_is_refused(tmp_path):
+    policy = LOOPBACK.model_copy(update={"roots": ("/",)})
+    with pytest.raises(errors.SourceRefused):
+        fetch(tmp_path, "file://[::1/a.tif", policy)
+
+
+def test_a_file_that_may_not_be_read_is_told(tmp_path, monkeypatch):
+    (tmp_path / "a.tif").write_bytes(b"x")
+    monkeypatch.setattr(sources.os, "access", lambda *_: False)  # Root may read everything.
+    policy = LOOPBACK.model_copy(update={"roots": (str(tmp_path),)})
+    with pytest.raises(errors.SourceUnreachable, match="no permission"):
+        fetch(tmp_path, f"file://{tmp_path}/a.tif", policy)
+
+
+def test_a_download_is_fetched_once_whatever_its_name(tmp_path):
+    with serving({"/a.part": lambda h: h.say(b"ok")}) as server:
+        for _ in range(2):
+            assert fetch(tmp_path, address(server, "/a.part")).name == "a.part"
+        assert len(server.asked) == 1
+
+
+def test_credentials_may_be_of_any_script(tmp_path, certificates, monkeypatch):
+    context, cert = certificates
+    real = socket.getaddrinfo
+    monkeypatch.setattr(
+        sources.socket, "getaddrinfo", lambda host, *a, **k: real("127.0.0.1", *a, **k)
+    )
+    monkeypatch.setenv("SSL_CERT_FILE", str(cert))
+    with serving({"/a.tif": lambda h: h.say(b"ok")}, context) as server:
+        port = server.server_address[1]
+        fetch(tmp_path, f"https://%E2%82%AC:pw@tls.example:{port}/a.tif")
+        assert server.asked[0][1]["Authorization"] == "Basic 4oKsOnB3"
+
+
+def test_only_looking_is_limited_over_all_downloads_together(tmp_path):
+    answers = {
+        "/a": lambda h: h.say(b"x" * 600),
+        "/b": lambda h: h.say(b"x" * 500),
+        "/unsaid": lambda h: h.wfile.write(HEAD + b"\r\n" + b"x" * 500),
+    }
+    with serving(answers) as server:
+        looking = Sources(LOOPBACK, {}, tmp_path / "fetched", budget=1000)
+        first = looking.fetch(Source(href=address(server, "/a")), "/inputs/reference")
+        for path in ("/b", "/unsaid"):
+            with pytest.raises(errors.SourceTooLarge, match="a job may still fetch it") as caught:
+                looking.fetch(Source(href=address(server, path)), "/inputs/secondary")
+            assert caught.value.pointer == "/inputs/secondary"
+            assert "at most 400 bytes here" in caught.value.allowed
+            assert fetch(tmp_path, address(server, path)).stat().st_size == 500
+            fetch(tmp_path, address(server, path)).unlink()
+        spent = Sources(LOOPBACK, {}, tmp_path / "fetched", budget=0)
+        assert spent.fetch(Source(href=address(server, "/a")), "/inputs/reference") == first

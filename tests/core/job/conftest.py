@@ -19,10 +19,15 @@ def order(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Path
     monkeypatch.syspath_prepend(HERE)
     monkeypatch.setenv("PYTHONPATH", str(HERE), prepend=os.pathsep)
 
-    def prepared(service: str = "TRIAL", *, compute: Any = None, **inputs: Any) -> Path:
+    def prepared(
+        service: str = "TRIAL",
+        *,
+        compute: Any = None,
+        policy: SourcePolicy = SourcePolicy(roots=("/",)),  # noqa: B008
+        **inputs: Any,
+    ) -> Path:
         import trial_services
 
-        policy = SourcePolicy(roots=("/",))
         document = validate_inputs(getattr(trial_services, service), inputs, policy).document
         directory = tmp_path / "job"
         named = f"trial_services:{service}"

@@ -140,7 +140,14 @@ def inspect(parameters: TrialParameters, context: Context) -> dict[str, object]:
         raise BadRaster("The source is bad.", pointer="/inputs/source")
     if word == "crash":
         os.kill(os.getpid(), signal.SIGSEGV)
-    if word == "hang":
+    scratch = context.workspace.scratch
+    if word == "flood":
+        (scratch / "flood").write_bytes(bytes(1 << 20))
+    if word == "strew":
+        for number in range(100):
+            (scratch / f"{number}.strewn").write_bytes(bytes(1 << 14))
+    if word in ("hang", "strew"):
+        (scratch / "hangs").touch()
         time.sleep(600)
     if word == "swell":
         return {"size": len(bytearray(3 << 29))}

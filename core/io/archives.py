@@ -10,7 +10,6 @@ import gzip
 import hashlib
 import io
 import lzma
-import re
 import shutil
 import stat
 import struct
@@ -22,36 +21,11 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, Protocol
 
-from core.errors import BadArchive, SourceTooLarge
+from core.errors import SourceTooLarge
+from core.io.archive_checks import HEAD, MAX_MEMBERS, Checks, bad, check_head, shown
 
-MAX_MEMBERS = 20_000
-"""Sentinel-2 products have about 120 members, the largest old ones 15 times as many."""
 MAX_UNPACKED = 16 << 30
 """Bytes that an archive may unpack to, by default."""
-FREE_BYTES = 1 << 30
-MAX_RATIO = 100
-"""An archive may unpack to 1 GiB, or to a hundred times its size; images are packed already."""
-
-MAX_NAME = 512
-MAX_PART = 255
-"""Bytes of a member's path, and of each part of it: file systems take no longer name.  The old
-Sentinel-2 products have paths of 250."""
-MAX_DEPTH = 20
-_HEAD = 262
-"""Bytes at the begin of a file that tell whether it is an archive."""
-
-_NESTED = re.compile(r"\.(zip|tar|tgz|tbz2?|txz|gz|bz2|xz|zst|7z|rar)$", re.IGNORECASE)
-_MAGIC = (
-    b"PK\x03\x04",
-    b"PK\x05\x06",
-    b"\x1f\x8b\x08",
-    b"BZh",
-    b"\xfd7zXZ\0",
-    b"7z\xbc\xaf\x27\x1c",
-    b"Rar!\x1a\x07",
-    b"\x28\xb5\x2f\xfd",
-)
-_UNUSUAL = re.compile(r"[\x00-\x1f\x7f\\{}!\ud800-\udfff]|^[A-Za-z]:")
 
 Wanted = Callable[[str], bool]
 """Whether a member is needed; others of a tar file are checked but not unpacked."""
@@ -112,7 +86,7 @@ def members(
         return None
     folder = scratch / f"unpacked-{hashlib.sha256(str(path).encode()).hexdigest()[:16]}"
     shutil.rmtree(folder, ignore_errors=True)
-    checks = _Checks(path.stat().st_size, max_unpacked, pointer)
+    checks = Checks(path.stat().st_size, max_unpacked, pointer)
     _unpack_tar(path, opener, folder, wanted, checks)
     return Folder(folder, pointer, archive=path)
 
@@ -129,10 +103,10 @@ class Folder:
             for name in (*subfolders, *files):
                 entry = folder / name
                 if entry.is_symlink() or not (entry.is_file() or entry.is_dir()):
-                    raise _bad(f"holds {name!r}, which is a link or no plain file", pointer)
+                    raise bad(f"holds {name!r}, which is a link or no plain file", pointer)
             names += [(folder / name).relative_to(root).as_posix() for name in files]
             if len(names) > MAX_MEMBERS:
-                raise _bad(f"holds more than {MAX_MEMBERS} files", pointer)
+                raise bad(f"holds more than {MAX_MEMBERS} files", pointer)
         self.names = tuple(sorted(names))
 
     def size(self, name: str) -> int:
@@ -186,7 +160,7 @@ def _checked_zip(path: Path, pointer: str, max_unpacked: int) -> Zip:
         for name in files.names:
             if files.size(name):
                 with file.open(name) as part:
-                    _check_head(part.read(_HEAD), name, pointer)
+                    check_head(part.read(HEAD), name, pointer)
     return files
 
 
@@ -199,7 +173,7 @@ def unpack_member(location: str, path: Path, *, pointer: str = "") -> None:
             while block := part.read(1 << 20):
                 left -= len(block)
                 if left < 0:
-                    raise _bad(f"holds {name!r}, which is larger than it says", pointer)
+                    raise bad(f"holds {name!r}, which is larger than it says", pointer)
                 target.write(block)
 
 
@@ -218,14 +192,6 @@ def read_location(location: str, limit: int, *, pointer: str = "") -> bytes:
     if path.stat().st_size > limit:
         raise _too_large(path.name, limit, pointer)
     return path.read_bytes()
-
-
-def _bad(what: str, pointer: str) -> BadArchive:
-    return BadArchive(
-        f"The archive or folder {what}.",
-        pointer=pointer,
-        allowed="plain files with relative paths, each once, and no archive inside",
-    )
 
 
 def _too_large(name: str, limit: int, pointer: str) -> SourceTooLarge:
@@ -252,83 +218,30 @@ def _reading(pointer: str) -> Iterator[None]:
         RecursionError,
         struct.error,
     ) as error:
-        raise _bad("is damaged or truncated", pointer) from error
+        raise bad("is damaged or truncated", pointer) from error
     except OSError as error:
         # The unpackers say "invalid data" without a number, and the system EINVAL where a zip
         # points before its begin; a full disk has another one.
         if error.errno not in (None, errno.EINVAL):
             raise
-        raise _bad("is damaged or truncated", pointer) from error
-
-
-class _Checks:
-    """What all members of an archive must fulfil, one after the other."""
-
-    def __init__(self, packed: int, max_unpacked: int, pointer: str) -> None:
-        self.pointer = pointer
-        self.limit = min(max_unpacked, max(FREE_BYTES, MAX_RATIO * packed))
-        self.total = 0
-        self.members = 0
-        self.seen: set[str] = set()
-        self.folders: set[str] = set()
-
-    def name(self, name: str, *, folder: bool) -> None:
-        parts = PurePosixPath(name).parts
-        nameless = not parts and not folder
-        if name.startswith("/") or ".." in parts or nameless or _UNUSUAL.search(name):
-            raise _bad(f"holds {_shown(name)}, which is no plain relative path", self.pointer)
-        sizes = [len(part.encode()) for part in parts]
-        if len(parts) > MAX_DEPTH or max(sizes, default=0) > MAX_PART or sum(sizes) > MAX_NAME:
-            raise _bad(f"holds {_shown(name)}, a path that is too long", self.pointer)
-        self.members += 1
-        if self.members > MAX_MEMBERS:
-            raise _bad(f"holds more than {MAX_MEMBERS} files", self.pointer)
-        self._place(name, [part.casefold() for part in parts], folder=folder)
-        if not folder and _NESTED.search(name):
-            raise _bad(f"holds the archive {_shown(name)}", self.pointer)
-
-    def _place(self, name: str, parts: list[str], *, folder: bool) -> None:
-        """Each name stands for one file, or for a folder."""
-        above = ["/".join(parts[:depth]) for depth in range(1, len(parts) + folder)]
-        self.folders.update(above)
-        if not self.seen.isdisjoint(above):
-            raise _bad(f"holds {_shown(name)}, below a name that is a file", self.pointer)
-        if folder:
-            return
-        key = "/".join(parts)
-        if key in self.seen:
-            raise _bad(f"holds {_shown(name)} twice", self.pointer)
-        if key in self.folders:
-            raise _bad(f"holds {_shown(name)} as a file and as a folder", self.pointer)
-        self.seen.add(key)
-
-    def size(self, size: int) -> None:
-        if size < 0:
-            raise _bad("has a member of a negative size", self.pointer)
-        self.total += size
-        if self.total > self.limit:
-            raise SourceTooLarge(
-                f"The archive unpacks to more than {self.limit >> 20} MiB.",
-                pointer=self.pointer,
-                allowed=f"at most {self.limit} bytes, unpacked",
-            )
+        raise bad("is damaged or truncated", pointer) from error
 
 
 def _check_entries(
     entries: list[zipfile.ZipInfo], packed: int, max_unpacked: int, pointer: str
 ) -> None:
-    checks = _Checks(packed, max_unpacked, pointer)
+    checks = Checks(packed, max_unpacked, pointer)
     # Entries that share their bytes are a bomb whose size no single one shows.
     if sum(entry.compress_size for entry in entries) > packed:
-        raise _bad("has members that overlap", pointer)
+        raise bad("has members that overlap", pointer)
     for entry in entries:
         mode = entry.external_attr >> 16
         if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
-            raise _bad(f"holds {_shown(entry.filename)}, which is a link or a device", pointer)
+            raise bad(f"holds {shown(entry.filename)}, which is a link or a device", pointer)
         if entry.flag_bits & 0x1:
-            raise _bad("is encrypted", pointer)
+            raise bad("is encrypted", pointer)
         if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise _bad("is packed with an unusual method", pointer)
+            raise bad("is packed with an unusual method", pointer)
         checks.name(entry.filename, folder=entry.is_dir())
         checks.size(entry.file_size)
 
@@ -365,12 +278,12 @@ class _Metered(io.RawIOBase):
         data = self._stream.read(size)
         self._position += len(data)
         if self._position > self.accounted + self.SLACK:
-            raise _bad("has headers of an unusual size", self._pointer)
+            raise bad("has headers of an unusual size", self._pointer)
         return data
 
 
 def _unpack_tar(
-    path: Path, opener: Callable[[Path], Any], folder: Path, wanted: Wanted, checks: _Checks
+    path: Path, opener: Callable[[Path], Any], folder: Path, wanted: Wanted, checks: Checks
 ) -> None:
     pointer = checks.pointer
     with _reading(pointer), opener(path) as stream:
@@ -379,15 +292,15 @@ def _unpack_tar(
             for member in tar:
                 checks.name(member.name, folder=member.isdir())
                 if not (member.isreg() or member.isdir()) or member.issparse():
-                    raise _bad(f"holds {_shown(member.name)}, which is a link or a device", pointer)
+                    raise bad(f"holds {shown(member.name)}, which is a link or a device", pointer)
                 checks.size(member.size)
                 metered.accounted = member.offset_data + member.size
                 part = tar.extractfile(member)
                 if part is None:
                     continue
                 with part:
-                    head = part.read(_HEAD)
-                    _check_head(head, member.name, pointer)
+                    head = part.read(HEAD)
+                    check_head(head, member.name, pointer)
                     if wanted(member.name):
                         _unpack_one(head, part, folder / PurePosixPath(member.name))
 
@@ -397,14 +310,3 @@ def _unpack_one(head: bytes, rest: IO[bytes], target: Path) -> None:
     with target.open("xb") as file:
         file.write(head)
         shutil.copyfileobj(rest, file, 1 << 20)
-
-
-def _check_head(head: bytes, name: str, pointer: str) -> None:
-    """Refuse a member that begins as archives do."""
-    if head.startswith(_MAGIC) or head[257:262] == b"ustar":
-        raise _bad(f"holds the archive {_shown(name)}", pointer)
-
-
-def _shown(name: str) -> str:
-    """A name of a stranger fit for a message."""
-    return repr(name if len(name) <= 100 else name[:99] + "…")

@@ -5,7 +5,7 @@ import zipfile
 import pytest
 
 from core import errors
-from core.io import archives
+from core.io import archive_checks
 from core.io.archives import members
 
 
@@ -127,7 +127,7 @@ def test_links_and_devices_in_a_zip_are_refused(tmp_path, mode):
 
 
 def test_what_a_zip_unpacks_to_is_limited(tmp_path, monkeypatch):
-    monkeypatch.setattr(archives, "FREE_BYTES", 1000)
+    monkeypatch.setattr(archive_checks, "FREE_BYTES", 1000)
     path = make_zip(tmp_path / "bomb.zip", [("a.txt", bytes(1_000_000))])
     with pytest.raises(errors.SourceTooLarge, match="unpacks to more"):
         opened(path, tmp_path)
@@ -139,7 +139,7 @@ def test_what_a_zip_unpacks_to_is_limited(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("mode", ["w:gz", "w:xz"])
 def test_what_a_tar_unpacks_to_is_limited(tmp_path, monkeypatch, mode):
-    monkeypatch.setattr(archives, "FREE_BYTES", 1000)
+    monkeypatch.setattr(archive_checks, "FREE_BYTES", 1000)
     path = make_tar(tmp_path / "bomb.tar", [("a.txt", bytes(1_000_000))], mode)
     with pytest.raises(errors.SourceTooLarge, match="unpacks to more"):
         opened(path, tmp_path)
@@ -202,7 +202,7 @@ def test_an_encrypted_zip_is_refused(tmp_path):
 
 
 def test_too_many_members_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(archives, "MAX_MEMBERS", 5)
+    monkeypatch.setattr(archive_checks, "MAX_MEMBERS", 5)
     entries = [(f"{n}.txt", b"x") for n in range(6)]
     for path in (make_zip(tmp_path / "a.zip", entries), make_tar(tmp_path / "a.tar", entries)):
         with pytest.raises(errors.BadArchive, match="more than 5 files"):

@@ -1,3 +1,4 @@
+import os
 import socket
 import ssl
 import subprocess
@@ -9,7 +10,6 @@ import pytest
 
 from core import errors
 from core.declare import Source, SourcePolicy
-from core.io import sources
 from core.io.sources import Sources, redact
 
 LOOPBACK = SourcePolicy(
@@ -131,7 +131,7 @@ def test_a_name_with_a_single_forbidden_address_is_refused(tmp_path, monkeypatch
         kind = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
         return [(*kind, ("93.184.215.14", port)), (*kind, ("127.0.0.1", port))]
 
-    monkeypatch.setattr(sources.socket, "getaddrinfo", lookup)
+    monkeypatch.setattr(socket, "getaddrinfo", lookup)
     with pytest.raises(errors.SourceRefused, match="may not fetch from"):
         fetch(tmp_path, "https://rebind.example/a.tif", SourcePolicy())
 
@@ -147,7 +147,7 @@ def test_the_connection_goes_to_the_address_that_was_judged(tmp_path, monkeypatc
         return real(host, port, *arguments, **options)
 
     with serving({"/a": lambda h: h.say(b"ok")}) as server:
-        monkeypatch.setattr(sources.socket, "getaddrinfo", lookup)
+        monkeypatch.setattr(socket, "getaddrinfo", lookup)
         port = server.server_address[1]
         fetch(tmp_path, f"http://rebind.example:{port}/a")
         assert asked == ["rebind.example"]
@@ -157,7 +157,7 @@ def test_the_connection_goes_to_the_address_that_was_judged(tmp_path, monkeypatc
 def test_http_without_tls_is_for_listed_networks_only(tmp_path, monkeypatch):
     policy = SourcePolicy(schemes=("http", "https"))
     monkeypatch.setattr(
-        sources.socket, "getaddrinfo", lambda *a, **k: [(2, 1, 6, "", ("93.184.215.14", 80))]
+        socket, "getaddrinfo", lambda *a, **k: [(2, 1, 6, "", ("93.184.215.14", 80))]
     )
     with pytest.raises(errors.SourceRefused, match="use https"):
         fetch(tmp_path, "http://example.org/a.tif", policy)
@@ -246,9 +246,7 @@ def certificates(tmp_path):
 def test_tls_is_verified_against_the_name_in_the_reference(tmp_path, certificates, monkeypatch):
     context, cert = certificates
     real = socket.getaddrinfo
-    monkeypatch.setattr(
-        sources.socket, "getaddrinfo", lambda host, *a, **k: real("127.0.0.1", *a, **k)
-    )
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *a, **k: real("127.0.0.1", *a, **k))
     with serving({"/a.tif": lambda h: h.say(b"ok")}, context) as server:
         port = server.server_address[1]
         with pytest.raises(errors.SourceUnreachable, match="certificate"):
@@ -364,7 +362,7 @@ def test_a_file_address_with_a_broken_host_is_refused(tmp_path):
 
 def test_a_file_that_may_not_be_read_is_told(tmp_path, monkeypatch):
     (tmp_path / "a.tif").write_bytes(b"x")
-    monkeypatch.setattr(sources.os, "access", lambda *_: False)  # Root may read everything.
+    monkeypatch.setattr(os, "access", lambda *_: False)  # Root may read everything.
     policy = LOOPBACK.model_copy(update={"roots": (str(tmp_path),)})
     with pytest.raises(errors.SourceUnreachable, match="no permission"):
         fetch(tmp_path, f"file://{tmp_path}/a.tif", policy)
@@ -380,9 +378,7 @@ def test_a_download_is_fetched_once_whatever_its_name(tmp_path):
 def test_credentials_may_be_of_any_script(tmp_path, certificates, monkeypatch):
     context, cert = certificates
     real = socket.getaddrinfo
-    monkeypatch.setattr(
-        sources.socket, "getaddrinfo", lambda host, *a, **k: real("127.0.0.1", *a, **k)
-    )
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *a, **k: real("127.0.0.1", *a, **k))
     monkeypatch.setenv("SSL_CERT_FILE", str(cert))
     with serving({"/a.tif": lambda h: h.say(b"ok")}, context) as server:
         port = server.server_address[1]

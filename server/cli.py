@@ -35,24 +35,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = current_settings()
     except (ValueError, OSError) as error:
         return _complain(f"the settings cannot be used: {error}", 2)
+    return _obey(settings, options)
+
+
+def _obey(settings: Settings, options: argparse.Namespace) -> int:
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from server.jobs.database import fault_of
+
     try:
         return _COMMANDS[options.command](settings, options)
     except OptiGroundError as error:
         return _complain(error.message, 1)
+    except SQLAlchemyError as error:
+        return _complain(fault_of(error).message, 1)
+    except OSError as error:
+        return _complain(f"{error.filename or options.command}: {error.strerror or error}", 1)
 
 
 def serve(settings: Settings, options: argparse.Namespace) -> int:  # noqa: ARG001
     """Serve until interrupted: web server and dispatcher."""
     from server.access import check_listening
-    from server.jobs.store import Store
+    from server.jobs.belonging import settle
+    from server.jobs.database import Database
     from server.supervisor import Supervisor, server_parts
 
     check_listening(settings.host, settings.api_keys)
     _check_port(settings)
-    # A store of another version is told here, once, and not by each part again and again.
-    store = Store(settings.database_url)
-    store.counts()
-    store.close()
+    # What is wrong with the store is told here, once, and not by each part again and again.
+    database = Database(settings.database_url)
+    settle(database, settings.data)
+    database.instance()
+    database.close()
     Supervisor(server_parts()).run(settings)
     return 0
 
@@ -60,8 +74,10 @@ def serve(settings: Settings, options: argparse.Namespace) -> int:  # noqa: ARG0
 def web(settings: Settings, options: argparse.Namespace) -> int:  # noqa: ARG001
     """Serve requests only: becomes gunicorn."""
     from server.access import check_listening
+    from server.jobs.database import Database
 
     check_listening(settings.host, settings.api_keys)
+    Database(settings.database_url)
     program = [sys.executable, "-m", "gunicorn", "-c", "python:server.web"]
     os.execv(sys.executable, [*program, "server.app:create_app()"])  # noqa: S606
 
@@ -73,12 +89,18 @@ def dispatch(settings: Settings, options: argparse.Namespace) -> int:  # noqa: A
     dispatcher = Dispatcher(settings)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: dispatcher.stop())
-    dispatcher.run()
+    try:
+        dispatcher.run()
+    except OSError:
+        # At work this is no mistake of the operator's, who needs its place.
+        log.exception("the dispatcher failed")
+        return 1
     return 0
 
 
 def care(settings: Settings, options: argparse.Namespace) -> int:
     """Look after the job store."""
+    from server.jobs import belonging
     from server.jobs import care as caring
     from server.jobs.database import Database
 
@@ -89,8 +111,11 @@ def care(settings: Settings, options: argparse.Namespace) -> int:
         print(target)  # noqa: T201
     elif options.action == "migrate":
         print(f"{caring.migrate(database)} steps taken")  # noqa: T201
+    elif options.action == "adopt":
+        print(f"{settings.data} belongs to {belonging.adopt(database, settings.data)}")  # noqa: T201
     else:
-        found = caring.findings(database)
+        told = belonging.conflict(database, settings.data)
+        found = (*caring.findings(database), *([told] if told else []))
         print("\n".join(found) or "all is well")  # noqa: T201
         return int(bool(found))
     return 0
@@ -115,6 +140,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, text in (
         ("backup", "copy the store while it is in use"),
         ("migrate", "lead the store of an older server forward"),
+        ("adopt", "give the data folder to the store, whoever had it"),
         ("check", "tell what is wrong with the store; 1 if anything is"),
     ):
         action = actions.add_parser(name, help=text, allow_abbrev=False)

@@ -5,6 +5,7 @@ They come from the section ``optiground:`` of pygeoapi's configuration file; an 
 ``pygeoapi-config.yml`` in the working directory, else the one that is part of this package.
 """
 
+import difflib
 import json
 import os
 from collections.abc import Mapping
@@ -18,6 +19,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from core.declare import SourcePolicy
 
 PREFIX = "OPTIGROUND_"
+NOT_SETTINGS = frozenset({"config", "python", "shared", "attempt"})
+"""Further variables of this prefix: of this module, of ``./run``, of the tests, and of a job."""
 MIB = 1 << 20
 GIB = 1 << 30
 PACKAGED = Path(__file__).with_name("pygeoapi-config.yml")
@@ -143,6 +146,13 @@ class Settings(BaseModel):
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self.port}"
 
+    def public_link(self, path: str) -> str | None:
+        """An address for records; None without a configured public URL.
+
+        Records outlive the address that the server listens on just now.
+        """
+        return f"{self.base_url}{path}" if self.public_url else None
+
 
 def configuration_file(environ: Mapping[str, str] = os.environ) -> Path:
     """The configuration file that is in force."""
@@ -161,19 +171,40 @@ def read_settings(
     Raises
     ------
     ValueError
-        A setting is unknown or has a value that is not allowed.
+        A setting is unknown, in the file or in the environment, or has a value that is not allowed.
     """
     file = file or configuration_file(environ)
-    document = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
-    bind = document.get("server", {}).get("bind", {})
+    _refuse_unknown(environ)
+    document = _document(file)
+    bind = (document.get("server") or {}).get("bind") or {}
     values: dict[str, object] = {name: bind[name] for name in ("host", "port") if name in bind}
     values.update(document.get("optiground") or {})
     for name in Settings.model_fields:
         text = environ.get(PREFIX + name.upper())
-        if text is not None and name != "configuration":
+        if text is not None:
             values[name] = text
     values.update(overrides)
     return _with_absolute_paths(Settings(**values, configuration=document), file)
+
+
+def _document(file: Path) -> dict[str, Any]:
+    try:
+        document = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+    except yaml.YAMLError as error:
+        raise ValueError(f"{file} is no YAML: {error}") from None
+    if not isinstance(document, dict):
+        raise ValueError(f"{file} is no mapping")
+    return document
+
+
+def _refuse_unknown(environ: Mapping[str, str]) -> None:
+    names = (set(Settings.model_fields) - {"configuration"}) | NOT_SETTINGS
+    known = sorted(PREFIX + name.upper() for name in names)
+    for name in sorted(set(environ) - set(known)):
+        if name.startswith(PREFIX):
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise ValueError(f"{name} in the environment is no setting{hint}")
 
 
 def _with_absolute_paths(settings: Settings, file: Path) -> Settings:

@@ -13,11 +13,11 @@ from typing import Any
 
 import core
 from core.cli.options import add_inputs, given_inputs, joined
-from core.cli.service import Order, examine, execute
+from core.cli.service import Order, examine, execute, refusal
 from core.cli.terminal import complain
 from core.compute import MIB
 from core.declare import Pipeline, SourcePolicy, ValueProduct, validate_inputs
-from core.errors import Inconsistent, OptiGroundError, Problem, Refused, problems_of
+from core.errors import OptiGroundError, Refused, problems_of
 from core.job import child_environment, kernel_cache, user_cache
 from core.pipelines import PIPELINES
 
@@ -80,16 +80,12 @@ def _output(pipeline: Pipeline, options: argparse.Namespace) -> Path | None:
     if options.output is None:
         if values_only:
             return None
-        raise _refusal("Name a folder for the results: --output DIR.", None)
+        raise refusal("Name a folder for the results: --output DIR.", None)
     folder = Path(options.output).absolute()
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         told = f"--output is {folder}, which is not empty; results go to a folder of their own."
-        raise _refusal(told, str(folder))
+        raise refusal(told, str(folder))
     return folder
-
-
-def _refusal(message: str, value: object) -> Refused:
-    return Refused([Problem(Inconsistent.code, "", value, "a new or empty folder", message)])
 
 
 def _replayed(path: Path) -> dict[str, Any]:
@@ -98,7 +94,7 @@ def _replayed(path: Path) -> dict[str, Any]:
         document = json.loads(path.read_bytes())
         inputs: dict[str, Any] = dict(document["inputs"])
     except (OSError, ValueError, KeyError, TypeError):
-        raise _refusal(f"--request is {path}, which holds no request.", str(path)) from None
+        raise refusal(f"--request is {path}, which holds no request.", str(path)) from None
     return inputs
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from core.cli.terminal import ProgressLine, complain
 from core.declare import Pipeline, SourcePolicy
+from core.errors import Inconsistent, Problem, Refused
 from core.job import JobRequest, child_environment, inspect, is_file, prepare, run_in_child
 
 JOB = ".job"
@@ -38,6 +39,11 @@ class Order:
     output: Path | None
     as_json: bool
     compute: Mapping[str, Any]
+
+
+def refusal(message: str, value: object) -> Refused:
+    """The error for a folder or file on the command line that cannot be used."""
+    return Refused([Problem(Inconsistent.code, "", value, "a new or empty folder", message)])
 
 
 def examine(order: Order) -> int:
@@ -72,7 +78,11 @@ def _directory(output: Path | None) -> Iterator[Path]:
         return
     was_there = output.exists()
     directory = output / JOB
-    directory.mkdir(parents=True)
+    try:
+        directory.mkdir(parents=True)
+    except OSError as error:
+        told = f"--output is {output}, which cannot be used: {error.strerror}."
+        raise refusal(told, str(output)) from None
     try:
         yield directory
     finally:

@@ -22,13 +22,14 @@ def backup(database: Database, target: Path) -> None:
     Raises
     ------
     StoreFault
-        The target exists, or PostgreSQL's ``pg_dump`` is missing or fails.
+        The target exists, there is no store, or PostgreSQL's ``pg_dump`` is missing or fails.
     """
     if target.exists():
         raise StoreFault(f"{target} exists already.")
+    _require_store(database)
     if database.file is not None:
-        if not database.file.is_file():
-            raise StoreFault("There is no store yet.")
+        # Before SQLite makes it, with a mode that lets others read it.
+        target.touch(mode=0o600, exist_ok=False)
         with (
             sqlite3.connect(database.file) as source,
             sqlite3.connect(target) as copy,
@@ -41,20 +42,38 @@ def backup(database: Database, target: Path) -> None:
 
 
 def migrate(database: Database) -> int:
-    """Lead the store forward to this version of the server; the number of steps taken."""
+    """Lead the store forward to this version of the server; the number of steps taken.
+
+    Raises
+    ------
+    StoreFault
+        There is no store.
+    """
+    _require_store(database)
     engine = database.bare_engine()
     try:
         with database.writing_with(engine, alone=True) as connection:
-            if schema.version(connection) is None:
-                return 0
             return schema.migrate(connection)
     finally:
         engine.dispose()
 
 
 def findings(database: Database) -> tuple[str, ...]:
-    """What is wrong with the store, one sentence each; nothing if all is well."""
+    """What is wrong with the store, one sentence each; nothing if all is well.
+
+    Raises
+    ------
+    StoreFault
+        There is no store.
+    """
+    _require_store(database)
     return (*_damage(database), *_broken_chains(database), *_missing_files(database))
+
+
+def _require_store(database: Database) -> None:
+    if database.existing_instance() is None:
+        named = database.file or database.url.render_as_string(hide_password=True)
+        raise StoreFault(f"There is no store yet: {named}.")
 
 
 def _dump(database: Database, target: Path) -> None:
@@ -66,7 +85,7 @@ def _dump(database: Database, target: Path) -> None:
     environment = {**os.environ, "PGPASSWORD": url.password or ""}
     plain = url.set(drivername="postgresql", password=None).render_as_string(hide_password=False)
     command = [program, "--format=custom", f"--file={target}", f"--dbname={plain}"]
-    if subprocess.run(command, env=environment, check=False).returncode != 0:
+    if subprocess.run(command, env=environment, check=False, umask=0o077).returncode != 0:
         raise StoreFault("pg_dump failed.")
 
 

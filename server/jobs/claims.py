@@ -27,10 +27,10 @@ from sqlalchemy import (
 )
 
 from server.jobs.database import Database
-from server.jobs.models import Job, Status
+from server.jobs.models import FINAL, Job, Status
 from server.jobs.process import Identity, boot_id, host_name
-from server.jobs.records import as_json, clean, job_of, write_transition
-from server.jobs.schema import dispatchers, jobs, properties, turns
+from server.jobs.records import as_json, clean, job_of, safe_document, write_transition
+from server.jobs.schema import SWEEP, dispatchers, jobs, properties, turns
 
 _DAY_US = 86_400_000_000
 
@@ -92,12 +92,6 @@ class Claims:
         self._folder = jobs_folder
         self._retention_us = round(retention_days * _DAY_US)
 
-    def instance(self) -> str:
-        """The name of this store, which no other store has."""
-        with self._database.reading() as connection:
-            query = select(properties.c.value).where(properties.c.name == "instance")
-            return str(connection.execute(query).scalar_one())
-
     def beat(self, identity: Identity) -> None:
         """Tell that this dispatcher is at work."""
         seen = self._database.lapse()
@@ -121,6 +115,7 @@ class Claims:
         """Tell that this dispatcher stops: whoever comes next adopts what it held."""
         with self._database.writing() as connection:
             connection.execute(delete(dispatchers).where(dispatchers.c.id == self._me))
+            connection.execute(delete(properties).where(properties.c.name == SWEEP + self._me))
 
     def waiting(self) -> bool:
         """Whether any job waits; a cheap look before :meth:`claim`, which locks."""
@@ -335,6 +330,10 @@ class Claims:
             if row is None:
                 return False
             write_transition(connection, now, {**row, "status": "running"}, status, self._who)
+            if status in FINAL:
+                # No attempt follows, so nothing needs the credentials of the references.
+                safe = update(jobs).where(jobs.c.seq == row["seq"])
+                connection.execute(safe.values(document=safe_document(row["document"])))
         return True
 
     def _mine(self, job_id: str, attempt: int) -> Update:

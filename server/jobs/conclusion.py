@@ -2,6 +2,8 @@
 
 import logging
 import uuid
+from collections.abc import Callable
+from pathlib import Path
 
 from core.errors import Internal, OptiGroundError, WorkerLost, problems_of
 from server.jobs.claims import Claims
@@ -14,13 +16,20 @@ RETRIES = 1
 log = logging.getLogger(__name__)
 
 
-def conclude(watch: Watch, lost_before: int, claims: Claims) -> None:
+def conclude(
+    watch: Watch, lost_before: int, claims: Claims, discard: Callable[[Path], None]
+) -> None:
     """Write down the end of an attempt that is over, in one statement.
 
     Where the job was dismissed meanwhile nothing is changed but that its processes are dead.
+
+    Parameters
+    ----------
+    discard
+        Frees the disk of an attempt's folder, before the next attempt needs it.
     """
     job_id, number = watch.attempt.job_id, watch.attempt.number
-    if not _write(watch, lost_before, claims):
+    if not _write(watch, lost_before, claims, discard):
         claims.release(job_id, number)
 
 
@@ -42,7 +51,7 @@ def internal(error: Exception) -> Internal:
     )
 
 
-def _write(watch: Watch, lost_before: int, claims: Claims) -> bool:
+def _write(watch: Watch, lost_before: int, claims: Claims, discard: Callable[[Path], None]) -> bool:
     verdict = watch.verdict or Verdict("ended")
     if verdict.kind == "dismissed":
         return False
@@ -58,11 +67,13 @@ def _write(watch: Watch, lost_before: int, claims: Claims) -> bool:
     except Internal as error:
         return fail(claims, job_id, number, internal(error))
     if verdict.kind == "requeued":
+        discard(watch.attempt.directory)
         return claims.requeue(job_id, number, "waiting: the server was stopped", lost=False)
     reason = _loss(verdict, result)
     if result is not None and reason is None:
         return claims.fail(job_id, number, result.problems, result.message, result.error_id)
     if lost_before < RETRIES:
+        discard(watch.attempt.directory)
         return claims.requeue(job_id, number, "waiting: the worker was lost", lost=True)
     again = WorkerLost(f"{reason} This happened {lost_before + 1} times.")
     return fail(claims, job_id, number, again)

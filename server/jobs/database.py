@@ -22,8 +22,10 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy import cast as sql_cast
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
+from server.errors import StoreFault
 from server.jobs import schema
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -42,14 +44,16 @@ class Database:
     ----------
     url
         SQLAlchemy URL.
+
+    Raises
+    ------
+    StoreFault
+        The URL is none, or of another kind of database.
     """
 
     def __init__(self, url: str) -> None:
-        parsed = make_url(url)
-        if parsed.drivername == "postgresql":
-            parsed = parsed.set(drivername="postgresql+psycopg")
-        self.url = parsed
-        self.is_sqlite = parsed.get_backend_name() == "sqlite"
+        self.url = _parsed(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._engine: Engine | None = None
         self._pid = 0
         self._making = threading.Lock()
@@ -100,6 +104,23 @@ class Database:
             return literal(time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000, BigInteger)
         return self.now()
 
+    def instance(self) -> str:
+        """The name of this store, which no other store has."""
+        with self.reading() as connection:
+            return schema.instance(connection)
+
+    def existing_instance(self) -> str | None:
+        """The same where there is a store; it is not made."""
+        if self.file is not None and not self.file.is_file():
+            return None
+        engine = self.bare_engine()
+        try:
+            with engine.connect() as connection:
+                found = schema.version(connection) is not None
+                return schema.instance(connection) if found else None
+        finally:
+            engine.dispose()
+
     def close(self) -> None:
         """Close all connections of this process."""
         if self._engine is not None and self._pid == os.getpid():
@@ -118,13 +139,44 @@ class Database:
     def bare_engine(self) -> Engine:
         """A new engine, whatever the state of the database."""
         if not self.is_sqlite:
-            return create_engine(self.url, pool_pre_ping=True, pool_size=5, max_overflow=20)
+            return _postgresql(self.url)
         if self.file is not None:
-            self.file.parent.mkdir(parents=True, exist_ok=True)
+            self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # SQLite gives the files beside it (-wal, -shm) the mode of this one.
+            self.file.touch(mode=0o600)
         engine = create_engine(self.url, connect_args={"timeout": _BUSY_S})
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
+
+
+def fault_of(error: SQLAlchemyError) -> StoreFault:
+    """An error of the database in one line for the operator, without the statement."""
+    told = str(getattr(error, "orig", None) or error).strip() or type(error).__name__
+    return StoreFault(f"The job store cannot be used: {told.splitlines()[0]}")
+
+
+def _parsed(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+        backend = parsed.get_backend_name()
+    except (ArgumentError, ValueError):
+        # The text may hold a password, so it is not repeated.
+        raise StoreFault("The setting `database` is no URL of a database.") from None
+    if backend not in ("sqlite", "postgresql"):
+        raise StoreFault(f"The setting `database` is for {backend}, not sqlite or postgresql.")
+    if parsed.drivername == "postgresql":
+        return parsed.set(drivername="postgresql+psycopg")
+    return parsed
+
+
+def _postgresql(url: URL) -> Engine:
+    try:
+        return create_engine(url, pool_pre_ping=True, pool_size=5, max_overflow=20)
+    except ImportError as error:
+        raise StoreFault(
+            f"The Python package {error.name} is missing: install the extra `postgresql`."
+        ) from None
 
 
 def _prepare(engine: Engine) -> None:

@@ -12,11 +12,13 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from core.errors import DiskFull
 from core.job import JobRequest, child_environment, command, kernel_cache, prepare
+from server.jobs.belonging import settle
 from server.jobs.claims import Claims, Held, Places
 from server.jobs.conclusion import conclude, fail
 from server.jobs.kernels import warm
@@ -63,17 +65,21 @@ class Dispatcher:
     def __init__(self, settings: Settings, run_job: Command = command) -> None:
         self._settings = settings
         self._id = uuid.uuid4().hex
-        for folder in (settings.data, settings.jobs_folder, settings.uploads_folder):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._store = Store(settings.database_url)
         database = self._store.database
+        settle(database, settings.data)
+        for folder in (settings.jobs_folder, settings.uploads_folder):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         who = f"dispatcher {host_name()}:{os.getpid()}"
         self._claims = Claims(
             database, self._id, who, settings.jobs_folder, settings.retention_days
         )
         self._cache = kernel_cache(settings.numba_cache)
-        self._launcher = LocalLauncher(self._claims.instance(), run_job, self._environment)
-        self.sweeper = Sweeper(Sweep(Upkeep(database), self._launcher, settings))
+        self._launcher = LocalLauncher(database.instance(), run_job, self._environment)
+        upkeep = Upkeep(database)
+        self.sweeper = Sweeper(
+            Sweep(upkeep, self._launcher, settings), partial(upkeep.note_fault, self._id)
+        )
         self._reserve = Reserve(settings.data / "reserve")
         self._places = Places(
             settings.running_limit, settings.host_running_limit, settings.user_running_limit
@@ -215,7 +221,7 @@ class Dispatcher:
             # Before the record is written, which a full disk may not allow.
             self.sweeper.remove(directory / "scratch")
             self.sweeper.remove(directory / "output")
-        conclude(running.watch, running.held.lost, self._claims)
+        conclude(running.watch, running.held.lost, self._claims, self.sweeper.strip)
         self._running.remove(running)
 
     def _watch_space(self) -> None:
@@ -281,7 +287,7 @@ class Dispatcher:
             },
             job_id=job.id,
             attempt=job.attempt,
-            links={"self": f"{settings.base_url}/jobs/{job.id}"},
+            links={"self": settings.public_link(f"/jobs/{job.id}")},
         )
 
     def _environment(self, attempt: Attempt) -> dict[str, str]:

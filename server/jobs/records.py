@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, insert
 
+from core.io.sources import redacted
 from server.jobs.database import moment
 from server.jobs.models import Job, Status, Transition, Upload
 from server.jobs.schema import transitions
@@ -21,6 +22,11 @@ def as_json(value: object) -> str:
 def clean(text: str, limit: int = 2000) -> str:
     """A text that both databases take: no NUL, no lone surrogate, not longer than `limit`."""
     return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")[:limit]
+
+
+def safe_document(document: str) -> str:
+    """A request document, as it is stored, without what is secret in its references."""
+    return as_json(redacted(json.loads(document)))
 
 
 def job_of(row: RowMapping) -> Job:

@@ -31,6 +31,9 @@ properties = Table(
     Column("value", Text, nullable=False),
 )
 
+SWEEP = "sweep "
+"""Before a dispatcher's id, the name of the property that says what is wrong with its sweep."""
+
 # Times are microseconds since 1970 in UTC: the same type and plain arithmetic on both databases.
 jobs = Table(
     "jobs",
@@ -142,6 +145,12 @@ def version(connection: Connection) -> int | None:
         select(properties.c.value).where(properties.c.name == "schema")
     ).scalar_one_or_none()
     return None if value is None else int(value)
+
+
+def instance(connection: Connection) -> str:
+    """The name of the store, which no other store has."""
+    query = select(properties.c.value).where(properties.c.name == "instance")
+    return str(connection.execute(query).scalar_one())
 
 
 def create(connection: Connection, instance: str, steps: Sequence[Step] = STEPS) -> None:

@@ -31,11 +31,12 @@ from server.jobs.records import (
     as_json,
     clean,
     job_of,
+    safe_document,
     transition_of,
     upload_of,
     write_transition,
 )
-from server.jobs.schema import dispatchers, jobs, properties, transitions, uploads, uses
+from server.jobs.schema import SWEEP, dispatchers, jobs, properties, transitions, uploads, uses
 
 ACTIVE: tuple[Status, ...] = ("accepted", "running")
 
@@ -162,6 +163,7 @@ class Store:
                         removed="The job was dismissed.",
                         directory=None,
                         outputs="{}",
+                        document=safe_document(row["document"]),
                         finished=func.coalesce(jobs.c.finished, now),
                         updated=now,
                         expires=None,
@@ -257,6 +259,14 @@ class Store:
             last = connection.execute(seen).scalar_one_or_none()
             now = connection.execute(select(self.database.lapse())).scalar_one()
         return None if last is None else (now - last) / 1e6
+
+    def sweep_fault(self) -> str | None:
+        """What is wrong with removing files, as a dispatcher that is still there noted it."""
+        noted = select(properties.c.value).join_from(
+            properties, dispatchers, properties.c.name == SWEEP + dispatchers.c.id
+        )
+        with self.database.reading() as connection:
+            return connection.execute(noted.limit(1)).scalar_one_or_none()
 
     def counts(self) -> dict[str, int]:
         """Number of jobs in each status."""

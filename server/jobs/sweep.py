@@ -1,15 +1,20 @@
 """Removes files: of jobs that have ended, of what has expired, and of what no record knows."""
 
+import contextlib
 import logging
 import queue
 import shutil
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from core.errors import OptiGroundError
 from core.job.journal import LOG, OPERATOR_LOG
+from core.job.request import REQUEST
+from server.jobs.belonging import check
 from server.jobs.launcher import LocalLauncher
 from server.jobs.models import Job
 from server.jobs.upkeep import Upkeep
@@ -19,7 +24,10 @@ LOG_KEPT = 100_000
 """Bytes of the log that stay when the results go."""
 _GRACE_S = 3600.0
 """What is younger may belong to a record that is just being written."""
+_LOGS = frozenset({LOG, OPERATOR_LOG})
 _TIDY_S = 0.5
+_PAUSE_S = 10.0
+"""Until the next round, where the last one failed."""
 _SWEEP_S = 3600.0
 
 log = logging.getLogger(__name__)
@@ -41,6 +49,7 @@ class Sweep:
     def __init__(self, upkeep: Upkeep, launcher: LocalLauncher, settings: Settings) -> None:
         self._upkeep = upkeep
         self._launcher = launcher
+        self._data = settings.data
         self._jobs = settings.jobs_folder
         self._uploads = settings.uploads_folder
         self._inspections = settings.inspections_folder
@@ -53,7 +62,14 @@ class Sweep:
             self._upkeep.tidied(job)
 
     def sweep(self) -> None:
-        """Remove what has expired and what no record knows: processes, folders, files."""
+        """Remove what has expired and what no record knows: processes, folders, files.
+
+        Raises
+        ------
+        StoreFault
+            The data folder belongs to another store, whose jobs this one does not know.
+        """
+        check(self._upkeep.database, self._data)
         self._launcher.end_strays(self._is_held)
         expired = self._upkeep.expire()
         if expired:
@@ -80,7 +96,7 @@ class Sweep:
                 remove(folder)
             elif job is not None:
                 for attempt in _children(folder):
-                    if attempt.name.isdigit() and int(attempt.name) < job.attempt:
+                    if attempt.name in (str(number) for number in range(job.attempt)):
                         remove(attempt)
 
     def _sweep_uploads(self) -> None:
@@ -100,11 +116,16 @@ class Sweeper(threading.Thread):
     ----------
     sweep
         What is done: tidying all the time, sweeping at the start and every hour.
+    note
+        Takes what is wrong while rounds fail, and None when one succeeds again.
     """
 
-    def __init__(self, sweep: Sweep) -> None:
+    def __init__(self, sweep: Sweep, note: Callable[[str | None], None]) -> None:
         super().__init__(name="sweep", daemon=True)
         self._sweep = sweep
+        self._note = note
+        self._fault: str | None = None
+        self._noted: str | None = None
         self._folders: queue.SimpleQueue[Path] = queue.SimpleQueue()
         self._over = threading.Event()
         self._next = time.monotonic()
@@ -113,11 +134,17 @@ class Sweeper(threading.Thread):
         """Remove a folder soon."""
         self._folders.put(folder)
 
+    def strip(self, attempt: Path) -> None:
+        """Remove all but the logs of an attempt soon."""
+        for entry in _children(attempt):
+            if entry.name not in _LOGS:
+                self.remove(entry)
+
     def run(self) -> None:
         """Work until :meth:`stop`."""
         while True:
             self.turn()
-            if self._over.wait(_TIDY_S):
+            if self._over.wait(_PAUSE_S if self._fault else _TIDY_S):
                 return
 
     def turn(self) -> None:
@@ -129,8 +156,18 @@ class Sweeper(threading.Thread):
             if time.monotonic() >= self._next:
                 self._sweep.sweep()
                 self._next = time.monotonic() + _SWEEP_S
-        except (SQLAlchemyError, OSError):
+            self._tell(None)
+        except Exception as error:  # the thread has to live on, whatever it meets
             log.exception("sweeping failed")
+            self._tell(type(error).__name__)
+
+    def _tell(self, fault: str | None) -> None:
+        self._fault = fault
+        if fault != self._noted:
+            # Where the store does not answer, that is what `/health` tells.
+            with contextlib.suppress(SQLAlchemyError, OptiGroundError, OSError):
+                self._note(fault)
+                self._noted = fault
 
     def stop(self) -> None:
         """End after the present round."""
@@ -148,8 +185,10 @@ def remove(path: Path) -> None:
 def _tidy(job: Job, workdir: Path) -> None:
     if job.status == "successful" and job.removed is None:
         remove(workdir / "scratch")
+        # It holds the references as they came, with their credentials.
+        remove(workdir / REQUEST)
         return
-    kept = {LOG, OPERATOR_LOG} if job.removed is None else {LOG}
+    kept = _LOGS if job.removed is None else {LOG}
     for entry in _children(workdir):
         if entry.name not in kept:
             remove(entry)

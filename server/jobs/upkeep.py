@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import delete, insert, or_, select, update
 
 from server.jobs.database import Database
 from server.jobs.models import FINAL, Job
-from server.jobs.records import job_of
-from server.jobs.schema import jobs, uploads
+from server.jobs.records import clean, job_of
+from server.jobs.schema import SWEEP, jobs, properties, uploads
 from server.jobs.store import in_use
 
 _AT_ONCE = 20
@@ -25,7 +25,15 @@ class Upkeep:
     """
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self.database = database
+
+    def note_fault(self, dispatcher: str, fault: str | None) -> None:
+        """Write down for ``/health`` that a dispatcher's sweep fails, or does so no more."""
+        name = f"{SWEEP}{dispatcher}"
+        with self.database.writing() as connection:
+            connection.execute(delete(properties).where(properties.c.name == name))
+            if fault is not None:
+                connection.execute(insert(properties).values(name=name, value=clean(fault)))
 
     def untidy(self) -> tuple[Job, ...]:
         """Some jobs that have ended, whose files are still to be removed and read by nobody."""
@@ -40,23 +48,23 @@ class Upkeep:
             .order_by(jobs.c.seq)
             .limit(_AT_ONCE)
         )
-        with self._database.reading() as connection:
+        with self.database.reading() as connection:
             return tuple(job_of(row) for row in connection.execute(query).mappings())
 
     def tidied(self, job: Job) -> None:
         """The files of this job, as it is known here, were removed."""
-        with self._database.writing() as connection:
+        with self.database.writing() as connection:
             connection.execute(
                 update(jobs).where(jobs.c.id == job.id, _same(job.removed)).values(untidy=0)
             )
 
     def expire(self) -> int:
         """Give up the results whose time is over, unless a job that waits reads them."""
-        with self._database.writing(alone=True) as connection:
+        with self.database.writing(alone=True) as connection:
             changed = connection.execute(
                 update(jobs)
                 .where(
-                    jobs.c.expires < self._database.now(),
+                    jobs.c.expires < self.database.now(),
                     jobs.c.removed.is_(None),
                     jobs.c.status.in_(tuple(FINAL)),
                     ~in_use("job", jobs.c.id),
@@ -72,17 +80,17 @@ class Upkeep:
 
     def forget_uploads(self) -> tuple[Path, ...]:
         """Forget uploads whose time is over and that no waiting job reads; their paths."""
-        with self._database.writing(alone=True) as connection:
+        with self.database.writing(alone=True) as connection:
             gone = connection.execute(
                 delete(uploads)
-                .where(uploads.c.expires < self._database.now(), ~in_use("upload", uploads.c.id))
+                .where(uploads.c.expires < self.database.now(), ~in_use("upload", uploads.c.id))
                 .returning(uploads.c.path)
             )
             return tuple(Path(path) for path in gone.scalars())
 
     def upload_paths(self) -> frozenset[Path]:
         """Where all uploads lie that are known."""
-        with self._database.reading() as connection:
+        with self.database.reading() as connection:
             return frozenset(
                 Path(path) for path in connection.execute(select(uploads.c.path)).scalars()
             )
@@ -92,13 +100,13 @@ class Upkeep:
         query = select(jobs.c.seq).where(
             jobs.c.id == job_id, jobs.c.attempt == number, jobs.c.holder.is_not(None)
         )
-        with self._database.reading() as connection:
+        with self.database.reading() as connection:
             return connection.execute(query).first() is not None
 
     def known(self, job_ids: Sequence[str]) -> dict[str, Job]:
         """Those of some jobs that the store knows, by id."""
         found: dict[str, Job] = {}
-        with self._database.reading() as connection:
+        with self.database.reading() as connection:
             for start in range(0, len(job_ids), 500):
                 query = select(jobs).where(jobs.c.id.in_(job_ids[start : start + 500]))
                 for row in connection.execute(query).mappings():

@@ -118,6 +118,15 @@ def test_results_never_mix_with_other_files(
     assert [entry.name for entry in tmp_path.iterdir()] == ["mine.txt"]
 
 
+@pytest.mark.parametrize("folder", ["/proc/out", "/dev/null/out"])
+def test_a_folder_that_cannot_be_made_is_told_in_one_line(
+    folder: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pair = ["--reference", "a.tif", "--secondary", "b.tif"]
+    assert main(["mpic-opt", *pair, "--output", folder]) == 2
+    assert f"--output is {folder}, which cannot be used: " in capsys.readouterr().err
+
+
 def test_a_service_with_files_needs_a_folder(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["mpic-opt", "--reference", "a.tif", "--secondary", "b.tif"]) == 2
     assert "--output" in capsys.readouterr().err

@@ -86,6 +86,73 @@ def test_wrong_settings_are_told_and_end_with_two(
     assert "port" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("action", ["check", "migrate", "backup"])
+def test_where_there_is_no_store_none_is_made(
+    data: Path, capsys: pytest.CaptureFixture[str], action: str
+) -> None:
+    assert cli.main(["store", action]) == 1
+    assert "no store yet" in capsys.readouterr().err
+    assert not list(data.iterdir())
+
+
+@pytest.mark.parametrize("command", [["serve"], ["dispatch"], ["store", "check"]])
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("nonsense", "no URL of a database"),
+        ("postgresql://me:hidden@127.0.0.1:1/x?connect_timeout=1", "cannot be used"),
+        ("sqlite:////dev/null/store", "/dev/null"),
+        ("sqlite:///{data}/text", "not a database"),
+    ],
+)
+def test_a_database_that_cannot_be_used_is_told_in_one_line(
+    data: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    command: list[str],
+    url: str,
+    told: str,
+) -> None:
+    (data / "text").write_text("this is no database\n" * 100)
+    monkeypatch.setenv("OPTIGROUND_DATABASE", url.format(data=data))
+    monkeypatch.setattr(cli, "_check_port", lambda settings: None)
+    assert cli.main(command) == 1
+    error = capsys.readouterr().err
+    assert told in error
+    assert error.count("\n") == 1
+    assert "hidden" not in error
+
+
+@pytest.mark.parametrize("command", ["serve", "dispatch"])
+def test_a_data_folder_below_a_file_is_told_in_one_line(
+    data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    (data / "file").touch()
+    monkeypatch.setattr(cli, "_check_port", lambda settings: None)
+    assert cli.main([command, "--data", str(data / "file" / "x")]) == 1
+    assert capsys.readouterr().err.endswith("Not a directory\n")
+
+
+def test_a_backup_into_a_missing_folder_is_told_in_one_line(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Store(f"sqlite:///{data / 'optiground.sqlite'}").counts()
+    assert cli.main(["store", "backup", str(data / "missing" / "copy")]) == 1
+    assert "missing/copy: No such file" in capsys.readouterr().err
+
+
+def test_a_folder_of_another_store_is_found_by_the_check_and_given_over_by_adopt(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Store(f"sqlite:///{data / 'optiground.sqlite'}").counts()
+    (data / "instance").write_text("another\n")
+    assert cli.main(["dispatch"]) == 1
+    assert "belongs to the store another" in capsys.readouterr().err
+    assert cli.main(["store", "check"]) == 1
+    assert cli.main(["store", "adopt"]) == 0
+    assert cli.main(["store", "check"]) == 0
+
+
 def parts(server: Any, word: str) -> list[psutil.Process]:
     """Living processes below the supervisor with this word in their command."""
     found = []

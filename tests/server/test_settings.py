@@ -80,3 +80,24 @@ def test_links_start_with_the_public_address_where_one_is_set() -> None:
     settings = read_settings(PACKAGED, environ={}, public_url="https://example.org/ground/")
     assert settings.base_url == "https://example.org/ground"
     assert read_settings(PACKAGED, environ={}, host="::1").base_url == "http://[::1]:5000"
+
+
+def test_unknown_variables_are_refused_and_the_likely_name_is_told() -> None:
+    with pytest.raises(ValueError, match=r"OPTIGROUND_RUNING_LIMIT .*OPTIGROUND_RUNNING_LIMIT\?"):
+        read_settings(PACKAGED, environ={"OPTIGROUND_RUNING_LIMIT": "3"})
+    with pytest.raises(ValueError, match="OPTIGROUND_CONFIGURATION"):
+        read_settings(PACKAGED, environ={"OPTIGROUND_CONFIGURATION": "{}"})
+    read_settings(PACKAGED, environ={"OPTIGROUND_PYTHON": "python3", "PATH": "/bin"})
+
+
+@pytest.mark.parametrize("content", ["optiground: [", "- a list", "server: {bind: }\nx: {"])
+def test_a_file_that_is_no_configuration_is_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "mine.yml").write_text(content)
+    with pytest.raises(ValueError, match=r"mine\.yml"):
+        read_settings(tmp_path / "mine.yml", environ={})
+
+
+def test_records_name_the_public_address_or_none() -> None:
+    public = read_settings(PACKAGED, environ={}, public_url="https://example.org/ground/")
+    assert public.public_link("/jobs/j1") == "https://example.org/ground/jobs/j1"
+    assert read_settings(PACKAGED, environ={}, host="0.0.0.0").public_link("/jobs/j1") is None

@@ -90,5 +90,16 @@ def test_a_newer_store_is_refused_and_left_alone(store: Store) -> None:
         care.migrate(store.database)
 
 
-def test_an_empty_database_needs_no_migration(store: Store) -> None:
-    assert care.migrate(store.database) == 0
+def test_where_there_is_no_store_nothing_is_checked_or_made(store: Store) -> None:
+    for work in (care.migrate, care.findings):
+        with pytest.raises(StoreFault, match="no store"):
+            work(store.database)
+    assert store.database.existing_instance() is None
+
+
+def test_a_backup_can_be_read_by_its_owner_only(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path / 'store'}")
+    store.counts()
+    care.backup(store.database, tmp_path / "backup")
+    assert (tmp_path / "backup").stat().st_mode & 0o777 == 0o600
+    store.close()

@@ -1,5 +1,6 @@
 """Jobs from the queue to their ends, with a stand-in for the program that runs them."""
 
+import json
 import os
 import signal
 from pathlib import Path
@@ -181,6 +182,34 @@ def test_a_claim_whose_answer_was_lost_is_found_again(engine) -> None:
     assert engine.dispatcher._claims.claim(engine.dispatcher._places) is not None
     engine.until(lambda: engine.job(name).final)
     assert (engine.job(name).status, engine.job(name).attempt) == ("successful", 2)
+
+
+@pytest.mark.parametrize("broken", ["record", "fail"])
+def test_no_job_hangs_when_the_store_fails_between_claim_and_start(
+    engine, monkeypatch, broken: str
+) -> None:
+    def no_answer(*_: object) -> None:
+        raise OperationalError("update", {}, Exception("gone"))
+
+    dispatcher = engine.dispatcher
+    monkeypatch.setattr("server.jobs.dispatcher._SECOND", 0.01)
+    monkeypatch.setattr("server.jobs.dispatcher._BEAT_S", 0.01)
+    monkeypatch.setattr(dispatcher._claims, broken, no_answer)
+    if broken == "fail":
+        monkeypatch.setattr(dispatcher._launcher, "start", no_answer)
+    name = engine.submit("succeed")
+    while engine.job(name).status == "accepted":
+        dispatcher._guarded(dispatcher.turn)
+    monkeypatch.undo()
+    engine.until(lambda: engine.job(name).final)
+    assert engine.job(name).status == "successful"
+
+
+def test_the_job_is_told_its_public_address(make_engine, settings) -> None:
+    public = settings.model_copy(update={"public_url": "https://example.org/ground/"})
+    job = make_engine(public).run("succeed")
+    request = json.loads((job.workdir / "job.json").read_text())
+    assert request["links"] == {"self": f"https://example.org/ground/jobs/{job.id}"}
 
 
 def test_an_outage_of_the_store_ends_no_job(engine, monkeypatch, tmp_path: Path) -> None:

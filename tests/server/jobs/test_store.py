@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from server.errors import NoSuchJob, NoSuchUpload, QueueFull, UploadInUse
+from server.errors import NoSuchJob, NoSuchUpload, QueueFull, StoreFault, UploadInUse
+from server.jobs.claims import Claims, Places
 from server.jobs.models import NewJob, Upload
 from server.jobs.store import Store
 
@@ -84,6 +85,41 @@ def test_dismissing_a_waiting_job_ends_it_and_twice_is_the_same(store: Store) ->
 def test_dismissing_an_unknown_job_is_refused(store: Store) -> None:
     with pytest.raises(NoSuchJob):
         store.dismiss("j1", "ana")
+
+
+SECRET = {"inputs": {"reference": {"href": "https://me:word@example.org/a.tif?token=1"}}}
+SAFE = {"inputs": {"reference": {"href": "https://example.org/a.tif"}}}
+
+
+def test_credentials_in_references_are_forgotten_when_a_job_has_ended(store: Store) -> None:
+    claims = Claims(store.database, "d", "d", Path("/jobs"), 1.0)
+    for name in ("done", "failed", "dismissed"):
+        store.create(NewJob(name, "echo", "ana", SECRET))
+    claims.claim(Places(9, 9, 9))
+    assert claims.requeue("done", 1, "lost", lost=True)
+    assert store.get("done").document == SECRET
+    for _ in range(2):
+        claims.claim(Places(9, 9, 9))
+    assert claims.publish("done", 2, Path("/d"), {}, "done")
+    assert claims.fail("failed", 1, [], "failed")
+    store.dismiss("dismissed", "ana")
+    assert [job.document for job in store.list()[0]] == [SAFE] * 3
+
+
+def test_the_store_and_its_folder_are_closed_to_other_users(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path / 'data' / 'store'}")
+    store.create(NewJob("j1", "echo", "ana", SECRET))
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "data").iterdir()}
+    assert modes == {"store": 0o600, "store-wal": 0o600, "store-shm": 0o600}
+    assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
+    store.close()
+
+
+@pytest.mark.parametrize("url", ["no-url", "postgresql://me:word@host:port/x", "mysql://h/x"])
+def test_what_is_no_database_of_ours_is_refused_without_repeating_it(url: str) -> None:
+    with pytest.raises(StoreFault, match="setting `database`") as caught:
+        Store(url)
+    assert "word" not in caught.value.message
 
 
 def test_uploads_are_kept_listed_and_forgotten(store: Store) -> None:

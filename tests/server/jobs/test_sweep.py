@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from server.errors import StoreFault
 from server.jobs.launcher import MARKER
 from server.jobs.models import NewJob, Upload
 
@@ -44,8 +45,9 @@ def names(folder: Path) -> set[str]:
 def test_a_success_keeps_everything_but_its_scratch_files(engine) -> None:
     job = engine.run("succeed")
     engine.dispatcher.sweeper.turn()
-    assert names(job.workdir) >= {"output", "log.txt", "job.json"}
-    assert "scratch" not in names(job.workdir)
+    assert names(job.workdir) >= {"output", "log.txt", "result.json"}
+    # The request as it came may hold credentials.
+    assert not {"scratch", "job.json"} & names(job.workdir)
 
 
 def test_a_failure_keeps_its_logs_only(engine) -> None:
@@ -53,6 +55,59 @@ def test_a_failure_keeps_its_logs_only(engine) -> None:
     engine.dispatcher.sweeper.turn()
     assert names(job.workdir.parent) == {"2"}
     assert names(job.workdir) == {"log.txt", "operator.log"}
+
+
+def test_a_lost_attempt_frees_its_disk_before_the_next_one_runs(engine) -> None:
+    # The first round is the hourly one, which removes former attempts wholly.
+    engine.dispatcher.sweeper.turn()
+    name = engine.submit("die")
+    engine.until(lambda: engine.job(name).status == "running")
+    first = engine.job(name).workdir
+    engine.until(lambda: engine.job(name).status == "accepted" or engine.job(name).attempt == 2)
+    engine.dispatcher.sweeper.turn()
+    assert names(first) == {"log.txt", "operator.log"}
+
+
+def test_folders_with_odd_names_do_not_stop_the_sweep(engine, sweep) -> None:
+    job = engine.run("die")
+    for name in ("²", "0x1", "1" * 200):
+        (job.workdir.parent / name).mkdir()
+    sweep()
+    assert names(job.workdir.parent) == {"²", "0x1", "1" * 200, "2"}
+
+
+def test_the_sweeper_lives_through_any_fault_and_the_store_knows_of_it(
+    engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweeper, store = engine.dispatcher.sweeper, engine.store
+    engine.turn()
+
+    def fail() -> None:
+        raise ValueError("whatever")
+
+    monkeypatch.setattr(sweeper._sweep, "tidy", fail)
+    sweeper.turn()
+    assert store.sweep_fault() == "ValueError"
+    monkeypatch.undo()
+    sweeper.turn()
+    assert store.sweep_fault() is None
+    monkeypatch.setattr(sweeper._sweep, "tidy", fail)
+    sweeper.turn()
+    engine.dispatcher.leave()
+    assert store.sweep_fault() is None
+
+
+def test_a_folder_that_another_store_has_taken_is_not_swept(engine, sweep) -> None:
+    folder = engine.settings.jobs_folder / "unknown"
+    folder.mkdir()
+    age(folder)
+    (engine.settings.data / "instance").write_text("another\n")
+    with pytest.raises(StoreFault, match="another"):
+        sweep()
+    (engine.settings.data / "instance").unlink()
+    with pytest.raises(StoreFault, match="does not name"):
+        sweep()
+    assert folder.exists()
 
 
 def test_dismissing_a_success_removes_all_but_the_end_of_its_log(engine) -> None:
@@ -119,7 +174,7 @@ def test_what_no_record_knows_goes_when_it_is_old(engine, sweep) -> None:
 
 
 def test_a_stray_process_of_an_attempt_that_nobody_answers_for_is_ended(engine, sweep) -> None:
-    instance = engine.dispatcher._claims.instance()
+    instance = engine.store.database.instance()
     name = engine.submit("sleep")
     engine.until(lambda: engine.job(name).progress == 40)
     command = [sys.executable, "-S", "-c", "import time; time.sleep(600)"]

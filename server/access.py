@@ -21,10 +21,18 @@ class User:
     Parameters
     ----------
     name
-        Recorded as the owner of jobs and uploads; "" without access control.
+        Recorded as the owner of jobs and uploads.
+    reach
+        What the user may see and change: nothing, what is their own, or everything.
     """
 
     name: str
+    reach: Literal["none", "own", "all"] = "own"
+
+    @property
+    def sees(self) -> str | None:
+        """The owner of what lists show to this user; None where that is everyone's."""
+        return None if self.reach == "all" else self.name
 
 
 class Owned(Protocol):
@@ -35,10 +43,10 @@ class Owned(Protocol):
         """Name of the user it belongs to."""
 
 
-LOCAL = User("local")
+LOCAL = User("local", "all")
 """Everyone, on a server without access control: it listens on the loopback interface only."""
 
-STRANGER = User("")
+STRANGER = User("", "none")
 """Someone without a key on a server that wants one."""
 
 
@@ -73,11 +81,11 @@ def user_of(incoming: Request, keys: Mapping[str, str]) -> User:
 
 def may(user: User, action: Action, job: Owned | None = None) -> bool:
     """Whether `user` may do `action`, to `job` where the action concerns one."""
-    if user == STRANGER:
+    if user.reach == "none":
         return False
     if action in ("submit", "list"):
         return True
-    return job is not None and (user == LOCAL or job.owner == user.name)
+    return job is not None and (user.reach == "all" or job.owner == user.name)
 
 
 def require(user: User, action: Action) -> None:
@@ -89,13 +97,20 @@ def require(user: User, action: Action) -> None:
 
 
 def check_listening(host: str, keys: Mapping[str, str]) -> None:
-    """Refuse to be open to the network while anyone may do anything.
+    """Refuse to be open to the network while anyone may do anything, and names that own too much.
 
     Raises
     ------
     ListeningRefused
-        `host` is not a loopback address and there are no `keys`.
+        `host` is not a loopback address and there are no `keys`; or a user of `keys` has a name
+        under which this server keeps what it took without keys.
     """
+    for name in keys.values():
+        if name.strip().lower() in ("", LOCAL.name):
+            raise ListeningRefused(
+                f"An API key belongs to a user named {name!r}. What was submitted without access "
+                f"control is kept under {LOCAL.name!r}; give the user another name in api_keys."
+            )
     if not keys and not is_loopback(host):
         raise ListeningRefused(
             f"Without API keys the server listens on a loopback address only, not on {host!r}. "

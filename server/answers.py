@@ -7,9 +7,13 @@ from datetime import UTC, datetime
 
 from flask import Response, render_template, request
 
+from server import incoming
 from server.errors import BodyTooLarge, ServerFull, UnsupportedMediaType
 from server.preferences import wanted_format
 from server.services import services
+
+_BODY_S = 20.0
+"""Seconds in which the body of a request document has to arrive."""
 
 
 def as_json(
@@ -24,6 +28,13 @@ def as_json(
     response = Response(body, status=status, content_type=type_)
     response.headers["Cache-Control"] = "no-store"
     response.headers.update(headers or {})
+    return response
+
+
+def without_body(status: int = 204) -> Response:
+    """An answer that has no body, and so no type of one."""
+    response = Response(status=status)
+    del response.headers["Content-Type"]
     return response
 
 
@@ -55,16 +66,19 @@ def require_json() -> bytes:
 
     A page of any other site can send ``text/plain`` without asking first, JSON it cannot.
     """
-    if request.mimetype != "application/json" or request.content_encoding:
+    charset = request.mimetype_params.get("charset", "utf-8").lower()
+    unreadable = request.content_encoding or charset not in ("utf-8", "utf8", "us-ascii")
+    if request.mimetype != "application/json" or unreadable:
         raise UnsupportedMediaType(
-            "The body has to be sent as Content-Type: application/json.",
+            "The body has to be sent as Content-Type: application/json, in UTF-8 and not packed.",
             value=request.headers.get("Content-Type", "")[:100],
             allowed="application/json",
         )
     limit = services().settings.body_limit
     # A longer body without a Content-Length would be cut at the limit, without a word.
     request.max_content_length = limit + 1
-    body = request.get_data(cache=False)
+    with incoming.within(request.environ, _BODY_S):
+        body = request.get_data(cache=False)
     if len(body) > limit:
         raise BodyTooLarge(
             f"The request is larger than the {limit} bytes that this server takes.",

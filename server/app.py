@@ -2,10 +2,21 @@
 
 from urllib.parse import urlsplit
 
-from flask import Flask
+from flask import Flask, Response
 
-from server import access, filters, links, problems, security, services, views
+from server import access, answers, filters, links, problems, security, services, views
 from server.settings import Settings, current_settings
+
+
+class Application(Flask):
+    """Flask, but for what it answers to OPTIONS."""
+
+    def make_default_options_response(self) -> Response:
+        """The methods of an address; there is no body, and no type of one."""
+        response = answers.without_body()
+        allowed = super().make_default_options_response().headers["Allow"]
+        response.headers["Allow"] = ", ".join(sorted(allowed.split(", ")))
+        return response
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -25,7 +36,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     """
     settings = settings or current_settings()
     access.check_listening(settings.host, settings.api_keys)
-    app = Flask("server", static_url_path="/static")
+    app = Application("server", static_url_path="/static")
     app.config.update(
         BASE_URL=settings.base_url,
         MAX_CONTENT_LENGTH=settings.body_limit,

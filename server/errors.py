@@ -114,6 +114,18 @@ class ServerBusy(OptiGroundError):
     retry_after_s: ClassVar[int] = 5
 
 
+class StoreUnavailable(ServerBusy):
+    """The job store does not answer just now; the same request may succeed later."""
+
+    code = "store-unavailable"
+
+
+class PreconditionFailed(InputError):
+    """The file is not the one that the request is about: If-Match, or If-Unmodified-Since."""
+
+    code = "precondition-failed"
+
+
 class QueueFull(OptiGroundError):
     """Too many jobs are waiting, of this user or of all."""
 

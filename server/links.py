@@ -19,6 +19,17 @@ def absolute(path: str, query: Mapping[str, object] | None = None) -> str:
     return f"{link}?{urlencode(query)}" if query else link
 
 
+def in_header(address: str) -> str:
+    r"""An address as a header may carry it: what could end it there is quoted, the rest stays.
+
+    Examples
+    --------
+    >>> in_header('https://example.org/a%20b>; rel="x"\n?c=ü')
+    'https://example.org/a%20b%3E;%20rel=%22x%22%0A?c=%C3%BC'
+    """
+    return quote(address, safe="%/:?#[]@!$&'()*+,;=~", errors="replace")
+
+
 def on_page(path: str, query: Mapping[str, object] | None = None) -> str:
     """The same link without scheme and host, for pages: they hold under each name of the server."""
     parts = urlsplit(absolute(path, query))

@@ -1,6 +1,5 @@
 """Errors as answers: the one table from code to HTTP status, and the document of RFC 9457."""
 
-import contextlib
 import json
 import logging
 import uuid
@@ -9,16 +8,23 @@ from http import HTTPStatus
 from typing import NamedTuple
 
 from flask import Flask, Response, render_template, request
-from werkzeug.exceptions import HTTPException, RequestedRangeNotSatisfiable
+from sqlalchemy import exc
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    ProgrammingError,
+    SQLAlchemyError,
+)
+from werkzeug.exceptions import HTTPException
 
 from core import errors as core_errors
 from core.errors import OptiGroundError, error_classes, problems_of
-from server import errors
+from server import errors, incoming
 from server.preferences import wanted_format, wants_problem_json
+from server.services import services
 
 log = logging.getLogger(__name__)
-
-_DRAINED, _PIECE = 16 << 20, 1 << 16
 
 STATUS: Mapping[str, HTTPStatus] = {
     "bad-query": HTTPStatus.BAD_REQUEST,
@@ -36,12 +42,14 @@ STATUS: Mapping[str, HTTPStatus] = {
     "not-authenticated": HTTPStatus.UNAUTHORIZED,
     "not-found": HTTPStatus.NOT_FOUND,
     "nothing-measured": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "precondition-failed": HTTPStatus.PRECONDITION_FAILED,
     "queue-full": HTTPStatus.TOO_MANY_REQUESTS,
     "range-not-satisfiable": HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
     "result-not-ready": HTTPStatus.NOT_FOUND,
     "results-gone": HTTPStatus.GONE,
     "server-busy": HTTPStatus.SERVICE_UNAVAILABLE,
     "server-full": HTTPStatus.INSUFFICIENT_STORAGE,
+    "store-unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
     "unknown-process": HTTPStatus.NOT_FOUND,
     "unsupported-media-type": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     "upload-in-use": HTTPStatus.CONFLICT,
@@ -61,8 +69,11 @@ _HTTP_CODES: Mapping[int, type[OptiGroundError]] = {
     405: errors.MethodNotAllowed,
     413: errors.BodyTooLarge,
     415: errors.UnsupportedMediaType,
-    416: errors.RangeNotSatisfiable,
 }
+
+
+_OUR_FAULTS = (DataError, IntegrityError, ProgrammingError)
+"""Failures of the database that mean a wrong statement, and would come again."""
 
 
 class Answer(NamedTuple):
@@ -117,6 +128,8 @@ def answer_to(error: OptiGroundError) -> Answer:
         headers["Retry-After"] = str(error.retry_after_s)
     if isinstance(error, errors.NotAuthenticated):
         headers["WWW-Authenticate"] = 'Bearer realm="OptiGround", Basic realm="OptiGround"'
+    if isinstance(error, errors.RangeNotSatisfiable):
+        headers["Content-Range"] = f"bytes */{error.value}"
     error_id = str(error.value) if isinstance(error, core_errors.Internal) else None
     made = document(error.code, error.message, problems=told, error_id=error_id)
     return Answer(made, status_of(error.code), headers)
@@ -129,8 +142,6 @@ def answer_to_http(error: HTTPException) -> Answer:
     if status >= 500:
         kind = core_errors.Internal
     headers = {}
-    if isinstance(error, RequestedRangeNotSatisfiable) and error.length is not None:
-        headers["Content-Range"] = f"bytes */{error.length}"
     allowed: Sequence[str] | None = getattr(error, "valid_methods", None)
     if allowed:
         headers["Allow"] = ", ".join(sorted(allowed))
@@ -148,6 +159,16 @@ def answer_to_fault(error: Exception) -> Answer:
     detail = f"Something went wrong on the server. Its log has the details under {error_id}."
     code = core_errors.Internal.code
     return Answer(document(code, detail, error_id=error_id), status_of(code), {})
+
+
+def answer_to_store(error: SQLAlchemyError) -> Answer:
+    """The answer where the database failed: it may be back soon, unless the statement was wrong."""
+    outage = isinstance(error, DBAPIError | exc.TimeoutError)
+    if not outage or isinstance(error, _OUR_FAULTS):
+        return answer_to_fault(error)
+    # One line each: while the store is down there may be many.  The text may hold the address.
+    log.warning("the store failed at %s: %s", request.path, type(error).__name__)
+    return answer_to(errors.StoreUnavailable("The job store does not answer; try again shortly."))
 
 
 def respond(answer: Answer) -> Response:
@@ -173,18 +194,12 @@ def respond(answer: Answer) -> Response:
 
 
 def _drain() -> None:
-    """Take in what is left of the request's body.
-
-    A client that is still sending does not read the answer, and finds the connection broken when
-    it is closed; very long bodies are not worth it.
-    """
-    if "wsgi.input_terminated" not in request.environ:
+    """Let the client send to the end, so that it reads the answer; but never hold up others."""
+    if not incoming.has_body(request.environ):
         return
-    stream = request.environ["wsgi.input"]
-    with contextlib.suppress(Exception):  # Whatever is wrong with the rest is of no interest.
-        for _ in range(_DRAINED // _PIECE):
-            if not stream.read(_PIECE):
-                return
+    with services().waiting.place("rest") as place:
+        if not (place and incoming.drain(request.environ)):
+            incoming.stop_reading(request.environ)
 
 
 def install(app: Flask) -> None:
@@ -199,11 +214,15 @@ def install(app: Flask) -> None:
     def http(error: HTTPException) -> Response:
         return respond(answer_to_http(error))
 
+    def store(error: SQLAlchemyError) -> Response:
+        return respond(answer_to_store(error))
+
     def fault(error: Exception) -> Response:
         return respond(answer_to_fault(error))
 
     app.register_error_handler(OptiGroundError, known)
     app.register_error_handler(HTTPException, http)
+    app.register_error_handler(SQLAlchemyError, store)
     app.register_error_handler(Exception, fault)
 
 

@@ -1,9 +1,12 @@
 """Parameters in the query of an address, checked."""
 
+import re
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, time
 
 from server.errors import BadQuery
+
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
 def whole_number(query: Mapping[str, str], name: str, *, low: int, high: int, default: int) -> int:
@@ -43,6 +46,25 @@ def words[Word: str](
     return tuple(known[word] for word in given)
 
 
+def names(query: Mapping[str, str], name: str) -> tuple[str, ...]:
+    """A comma-separated list of names; what can be no name is kept from the database.
+
+    Examples
+    --------
+    >>> names({"processID": "echo,mpic-opt"}, "processID")
+    ('echo', 'mpic-opt')
+    """
+    given = tuple(part for part in query.get(name, "").split(",") if part)
+    for part in given:
+        if not _NAME.fullmatch(part):
+            raise BadQuery(
+                f"The query parameter {name} has {part[:40]!r}, which is no name.",
+                value=part[:40],
+                allowed="letters, digits, and . _ -",
+            )
+    return given
+
+
 def interval(query: Mapping[str, str], name: str) -> tuple[datetime | None, datetime | None]:
     """An instant, or an interval ``START/END`` open where it says ``..``; dates are whole days.
 
@@ -68,11 +90,12 @@ def _moment(part: str, text: str, name: str, at: time) -> datetime | None:
     try:
         # "+" in a query that was not escaped arrives as a space.
         found = datetime.fromisoformat(part.replace(" ", "+"))
-    except ValueError:
+        if "T" not in part.upper():
+            found = datetime.combine(found.date(), at)
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        # The first and last hours of the calendar lie outside it in other time zones.
         raise _bad_time(text, name) from None
-    if "T" not in part.upper():
-        found = datetime.combine(found.date(), at)
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
 def _bad_time(text: str, name: str) -> BadQuery:

@@ -1,6 +1,7 @@
 """Results of a job in the forms that OGC API - Processes has for them: document, or raw."""
 
 import json
+import re
 import secrets
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
@@ -9,7 +10,7 @@ from flask import Response
 
 from core.declare import Output, Pipeline, ValueProduct
 from server import problems
-from server.answers import as_json
+from server.answers import as_json, without_body
 from server.documents import (
     file_link,
     files_of,
@@ -20,7 +21,9 @@ from server.documents import (
 )
 from server.errors import ResultNotReady, ResultsGone
 from server.jobs.models import Job
-from server.links import absolute
+from server.links import absolute, in_header
+
+_MEDIA_TYPE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+(; ?[\w-]+=[\w.:/+-]+)*", re.ASCII)
 
 
 class Part(NamedTuple):
@@ -85,9 +88,10 @@ def as_raw(job: Job, pipeline: Pipeline) -> Response:
     """
     parts = [part for output in selected(job, pipeline) for part in _parts(job, output)]
     if all(part.location for part in parts):
-        response = Response(status=204)
+        response = without_body()
         for part in parts:
-            target = f'<{part.location}>; rel="related"; type="{part.type}"; title="{part.output}"'
+            place = in_header(part.location)
+            target = f'<{place}>; rel="related"; type="{part.type}"; title="{part.output}"'
             response.headers.add("Link", target)
     elif len(parts) == 1:
         response = Response(parts[0].content, content_type=parts[0].type)
@@ -104,7 +108,9 @@ def as_raw(job: Job, pipeline: Pipeline) -> Response:
 def value_part(output: Output, value: object) -> Part:
     """A value in raw form: a text as it is, anything else as JSON."""
     if isinstance(value, Mapping) and isinstance(value.get("href"), str):
-        type_ = str(value.get("type") or output.media_type)
+        # It came with the request, and goes into a header.
+        given = str(value.get("type") or "")
+        type_ = given if _MEDIA_TYPE.fullmatch(given) else output.media_type
         return Part(output.id, type_, b"", str(value["href"]))
     if isinstance(value, str):
         return Part(output.id, "text/plain; charset=utf-8", value.encode(), "")
@@ -129,6 +135,6 @@ def _multipart(parts: list[Part], boundary: str) -> Iterator[bytes]:
         yield f"--{boundary}\r\nContent-ID: <{part.output}>\r\n".encode()
         yield f"Content-Type: {part.type}\r\n".encode()
         if part.location:
-            yield f"Content-Location: {part.location}\r\n".encode()
+            yield f"Content-Location: {in_header(part.location)}\r\n".encode()
         yield b"\r\n" + part.content + b"\r\n"
     yield f"--{boundary}--\r\n".encode()

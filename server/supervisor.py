@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from server.settings import Settings
 
@@ -153,9 +154,11 @@ def _is_healthy(settings: Settings) -> bool:
     host = settings.host if settings.host not in ("0.0.0.0", "::") else "localhost"  # noqa: S104
     connection = http.client.HTTPConnection(host, settings.port, timeout=2)
     try:
-        connection.request("GET", "/health", headers={"Accept": "application/json"})
+        # The address to listen on need not be among the allowed hosts; that of the links always is.
+        own = {"Accept": "application/json", "Host": urlsplit(settings.base_url).netloc}
+        connection.request("GET", "/health", headers=own)
         return connection.getresponse().status == http.HTTPStatus.OK
-    except OSError:
+    except (OSError, http.client.HTTPException):
         return False
     finally:
         connection.close()

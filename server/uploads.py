@@ -30,6 +30,8 @@ _FORM_OVERHEAD = 1 << 16
 _FORM_MEMORY = 1 << 20
 """Bytes that the form parser may hold: several of its reads of 64 KiB, since it keeps back what may
 be the beginning of a boundary."""
+_LONGEST_NAME, _LONGEST_ENDING = 200, 20
+"""Bytes; Linux takes 255 for a whole name."""
 _NAME = re.compile(r"[^\w.()+@=-]+")
 
 
@@ -99,7 +101,18 @@ def plain_name(given: str | None) -> str:
     ('a_b.tif', 'passwd', 'upload')
     """
     last = re.split(r"[/\\]", given or "")[-1]
-    return _NAME.sub("_", last).strip("._")[:100] or "upload"
+    return _cut(_NAME.sub("_", last).strip("._")) or "upload"
+
+
+def _cut(name: str) -> str:
+    """A name that file systems take, which count bytes; readers look at its ending."""
+    if len(name.encode()) <= _LONGEST_NAME:
+        return name
+    stem, dot, ending = name.rpartition(".")
+    if not stem or len(ending.encode()) > _LONGEST_ENDING:
+        stem, dot, ending = name, "", ""
+    room = _LONGEST_NAME - len((dot + ending).encode())
+    return stem.encode()[:room].decode(errors="ignore") + dot + ending
 
 
 class _Body(io.RawIOBase):

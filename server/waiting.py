@@ -1,15 +1,21 @@
-"""How many requests may wait for a job at the same time."""
+"""How many requests may hold a thread at the same time while they wait."""
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from typing import Literal
+
+Kind = Literal["job", "upload", "rest"]
+"""What a request waits for: a job or the files of one, a file that is being sent, the rest of a
+body that nobody wants."""
 
 
 class WaitingRoom:
-    """Places for requests that hold a thread of this worker while a job goes on.
+    """Places for requests that hold a thread of this worker while something else goes on.
 
     Measured with 24 synchronous waits on 2 workers of 8 threads: other requests took 19 s.  So at
-    most half of a worker's threads may wait; who finds no place is answered at once.
+    most half of a worker's threads may wait for the same kind of thing, and a quarter always stays
+    free; who finds no place is answered at once.
 
     Parameters
     ----------
@@ -18,14 +24,19 @@ class WaitingRoom:
     """
 
     def __init__(self, threads: int) -> None:
-        self._places = threading.BoundedSemaphore(threads // 2)
+        half, quarter = max(1, threads // 2), max(1, threads // 4)
+        self._all = threading.BoundedSemaphore(max(1, threads - quarter))
+        sizes: dict[Kind, int] = {"job": half, "upload": half, "rest": quarter}
+        self._kinds = {kind: threading.BoundedSemaphore(size) for kind, size in sizes.items()}
 
     @contextmanager
-    def place(self) -> Iterator[bool]:
+    def place(self, kind: Kind) -> Iterator[bool]:
         """Take a place for as long as the block runs; False where there is none."""
-        taken = self._places.acquire(blocking=False)
-        try:
-            yield taken
-        finally:
-            if taken:
-                self._places.release()
+        with ExitStack() as held:
+            for places in (self._kinds[kind], self._all):
+                if not places.acquire(blocking=False):
+                    held.close()
+                    yield False
+                    return
+                held.callback(places.release)
+            yield True

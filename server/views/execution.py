@@ -21,9 +21,6 @@ from server.services import services, user
 
 blueprint = Blueprint("execution", __name__)
 
-INSPECTIONS = "inspections"
-"""Folder below the server's data where files are downloaded to be looked at."""
-
 LOOK_AGAIN_S = 0.05
 """Between two looks at a job that a request waits for."""
 
@@ -37,24 +34,33 @@ def execute(process_id: str) -> Response:
     synchronous = _is_synchronous(pipeline, preferred)
     job = _create(pipeline, validated, "sync" if synchronous else "async")
     wait_s = preferred.wait_s if preferred.wait_s is not None else LONGEST_WAIT_S * synchronous
+    waited = False
     if wait_s > 0:
-        with services().waiting.place() as waiting:
-            if waiting:
+        with services().waiting.place("job") as waited:
+            if waited:
                 job = _wait_for(job, wait_s)
-    if synchronous and job.final:
-        return answer_to_execution(job, pipeline)
-    return _accepted(job, preferred)
+    with_results = synchronous and job.final
+    response = answer_to_execution(job, pipeline) if with_results else _accepted(job)
+    applied = []
+    if preferred.respond_async and not with_results:
+        applied.append("respond-async")
+    if preferred.wait_s is not None and waited:
+        applied.append(f"wait={preferred.wait_s:.0f}")
+    if applied:
+        response.headers["Preference-Applied"] = ", ".join(applied)
+    return response
 
 
 @blueprint.post("/processes/<process_id>/inspect")
 def inspect(process_id: str) -> Response:
     """Look at the headers of the files that a request names, without making a job."""
     pipeline, validated = _validated(process_id)
+    answers.require_space()
     resolved = references.resolve(validated.document, services().store, user())
-    with services().waiting.place() as place:
+    with services().waiting.place("job") as place:
         if not place:
             raise ServerBusy("Too many inputs are being looked at; please try again in a moment.")
-        scratch = services().settings.data / INSPECTIONS
+        scratch = services().settings.inspections_folder
         scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
         found = job_module.inspect(
             pipeline.id,
@@ -106,8 +112,6 @@ def _wait_for(job: Job, wait_s: float) -> Job:
     return job
 
 
-def _accepted(job: Job, preferred: Preferences) -> Response:
+def _accepted(job: Job) -> Response:
     headers = {"Location": absolute(f"/jobs/{job.id}")}
-    if preferred.respond_async:
-        headers["Preference-Applied"] = "respond-async"
     return answers.as_json(status_info(job), 201, headers=headers)

@@ -10,7 +10,7 @@ from server.documents import files_of, redacted, status_info
 from server.errors import NoSuchJob
 from server.jobs.models import Job, Status
 from server.links import JSON, link, representations
-from server.query import interval, whole_number, words
+from server.query import interval, names, whole_number, words
 from server.services import services, user
 
 blueprint = Blueprint("jobs", __name__)
@@ -49,8 +49,8 @@ def job_list() -> Response:
     start, end = interval(query, "datetime")
     words(query, "type", ("process",))
     jobs, total = services().store.list(
-        owner=None if user() == access.LOCAL else user().name,
-        process_id=tuple(part for part in query.get("processID", "").split(",") if part),
+        owner=user().sees,
+        process_id=names(query, "processID"),
         statuses=words(query, "status", STATUSES),
         created_from=start,
         created_to=end,

@@ -6,16 +6,19 @@ from datetime import timedelta
 
 from flask import Blueprint, Response, request
 
-from server import access
-from server.answers import as_json, as_page, is_page_wanted, require_space
+from server import access, incoming
+from server.answers import as_json, as_page, is_page_wanted, require_space, without_body
 from server.documents import upload_info
-from server.errors import NoSuchUpload
+from server.errors import NoSuchUpload, ServerBusy
 from server.jobs.models import Upload
 from server.links import absolute, representations
 from server.services import services, user
 from server.uploads import Limits, receive
 
 blueprint = Blueprint("uploads", __name__)
+
+SILENCE_S = 60.0
+"""A client that sends nothing of its file for this long counts as gone."""
 
 _ID = re.compile(r"[0-9a-f-]{36}")
 
@@ -31,7 +34,11 @@ def take() -> Response:
         settings.free_space_min,
         timedelta(days=settings.upload_retention_days),
     )
-    upload = receive(request, settings.uploads_folder, limits, user().name)
+    with services().waiting.place("upload") as place:
+        if not place:
+            raise ServerBusy("Too many files are being sent; please try again in a moment.")
+        incoming.be_patient(request.environ, SILENCE_S)
+        upload = receive(request, settings.uploads_folder, limits, user().name)
     try:
         services().store.add_upload(upload)
     except BaseException:
@@ -46,8 +53,7 @@ def take() -> Response:
 def upload_list() -> Response:
     """The files of the user."""
     access.require(user(), "list")
-    owner = None if user() == access.LOCAL else user().name
-    found = services().store.list_uploads(owner)
+    found = services().store.list_uploads(user().sees)
     if is_page_wanted():
         return as_page("uploads.html", uploads=found)
     document = {
@@ -69,7 +75,7 @@ def remove(upload_id: str) -> Response:
     path = services().store.delete_upload(_find(upload_id).id)
     if path is not None:
         shutil.rmtree(path.parent, ignore_errors=True)
-    return Response(status=204)
+    return without_body()
 
 
 def _find(upload_id: str) -> Upload:

@@ -120,7 +120,7 @@ def test_half_of_the_threads_may_wait_and_the_next_gets_its_job(
     services = app.extensions["optiground"]
     with ExitStack() as waiting:
         for _ in range(services.settings.web_threads // 2):
-            assert waiting.enter_context(services.waiting.place())
+            assert waiting.enter_context(services.waiting.place("job"))
         answer = client.post(ECHO, json=INPUTS, headers={"Prefer": "wait=20"})
         assert (answer.status_code, answer.json["status"]) == (201, "accepted")
         inspected = client.post("/processes/mpic-opt/inspect", json=PAIR)

@@ -1,5 +1,6 @@
 """Inspections: whatever a file does to its reader, the one who asked gets an answer."""
 
+import contextlib
 import json
 import signal
 import subprocess
@@ -103,7 +104,10 @@ def test_a_job_that_passes_its_inspection_runs(order: Order, source: Any) -> Non
 
 def test_an_inspection_that_nobody_waits_for_ends_itself(order: Order, source: Any) -> None:
     inspector = Inspector(order("INSPECTED", source=source("hang")), timeout_s=1.0)
-    assert inspector.process.wait(60) == -signal.SIGALRM
+    try:
+        assert inspector.process.wait(60) == -signal.SIGALRM
+    finally:
+        inspector.stop()
     with pytest.raises(LimitReached, match="longer than 1 s"):
         inspector.report()
 
@@ -119,7 +123,11 @@ def test_an_inspection_dies_with_the_process_that_asked_for_it(order: Order, sou
     (child,) = psutil.Process(parent.pid).children()
     parent.kill()
     parent.wait()
-    until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+    try:
+        until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+    finally:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            child.kill()
 
 
 def until(condition: Callable[[], bool]) -> None:

@@ -14,6 +14,9 @@ from core.errors import OptiGroundError
 from server.errors import PortInUse
 from server.settings import PREFIX, Settings, current_settings
 
+PRIVATE = 0o077
+"""What the server writes is for its own account; a job's processes have the same mask."""
+
 log = logging.getLogger(__name__)
 
 
@@ -78,6 +81,7 @@ def web(settings: Settings, options: argparse.Namespace) -> int:  # noqa: ARG001
 
     check_listening(settings.host, settings.api_keys)
     Database(settings.database_url)
+    os.umask(PRIVATE)
     program = [sys.executable, "-m", "gunicorn", "-c", "python:server.web"]
     os.execv(sys.executable, [*program, "server.app:create_app()"])  # noqa: S606
 
@@ -89,6 +93,7 @@ def dispatch(settings: Settings, options: argparse.Namespace) -> int:  # noqa: A
     dispatcher = Dispatcher(settings)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: dispatcher.stop())
+    os.umask(PRIVATE)
     try:
         dispatcher.run()
     except OSError:

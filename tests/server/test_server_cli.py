@@ -202,3 +202,7 @@ def test_serve_stops_cleanly_when_asked(tmp_path: Path) -> None:
         child.send_signal(signal.SIGINT)
         assert child.wait() == 0
     assert not any(part.is_running() and part.status() != "zombie" for part in parts)
+    # The compiled kernels are no secret.
+    made = [entry for entry in tmp_path.rglob("*") if tmp_path / "numba" not in entry.parents]
+    assert {entry.name for entry in made} >= {"instance", "jobs", "optiground.sqlite", "reserve"}
+    assert [entry.name for entry in made if entry.stat().st_mode & 0o077] == []

@@ -165,6 +165,8 @@ def _parsed(url: str) -> URL:
         raise StoreFault("The setting `database` is no URL of a database.") from None
     if backend not in ("sqlite", "postgresql"):
         raise StoreFault(f"The setting `database` is for {backend}, not sqlite or postgresql.")
+    if backend == "sqlite" and parsed.database in (None, "", ":memory:"):
+        raise StoreFault("The setting `database` names no file; each process would have its own.")
     if parsed.drivername == "postgresql":
         return parsed.set(drivername="postgresql+psycopg")
     return parsed

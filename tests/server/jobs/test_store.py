@@ -115,7 +115,9 @@ def test_the_store_and_its_folder_are_closed_to_other_users(tmp_path: Path) -> N
     store.close()
 
 
-@pytest.mark.parametrize("url", ["no-url", "postgresql://me:word@host:port/x", "mysql://h/x"])
+@pytest.mark.parametrize(
+    "url", ["no-url", "postgresql://me:word@host:port/x", "mysql://h/x", "sqlite://"]
+)
 def test_what_is_no_database_of_ours_is_refused_without_repeating_it(url: str) -> None:
     with pytest.raises(StoreFault, match="setting `database`") as caught:
         Store(url)

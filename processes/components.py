@@ -147,6 +147,7 @@ _HEALTH: Json = {
             "nullable": True,
             "description": "Seconds since the dispatcher was last heard of.",
         },
+        "sweep": text("What is wrong with removing files that nobody needs; absent if nothing is."),
     },
 }
 
@@ -209,6 +210,7 @@ SECURITY_SCHEMES: Json = {
 
 _PROBLEM_BODY: Json = {
     "application/json": {"schema": ref("exception")},
+    "text/html": {"schema": {"type": "string"}},
     "application/problem+json": {"schema": ref("exception")},
 }
 
@@ -224,13 +226,31 @@ RESPONSES: Json = {
     "NotFound": {"description": "There is no such thing, or not yet.", "content": _PROBLEM_BODY},
     "Gone": {"description": "The results were removed.", "content": _PROBLEM_BODY},
     "Conflict": {"description": "A job still needs it.", "content": _PROBLEM_BODY},
+    "OtherVersion": {
+        "description": "The file is another version than the one asked for.",
+        "content": _PROBLEM_BODY,
+    },
+    "NoSuchRange": {
+        "description": "The range begins behind the end of the file.",
+        "content": _PROBLEM_BODY,
+    },
+    "Failed": {
+        "description": "The job failed: nothing could be measured, or it came to a limit.",
+        "content": _PROBLEM_BODY,
+    },
+    "Misdirected": {
+        "description": "The Host of the request is no name of this server.",
+        "content": _PROBLEM_BODY,
+    },
     "TooLarge": {"description": "The body is larger than allowed.", "content": _PROBLEM_BODY},
     "WrongMediaType": {
         "description": "The body has to be of another media type.",
         "content": _PROBLEM_BODY,
     },
     "Busy": {
-        "description": "Too many jobs are waiting (429), or too many requests (503).",
+        "description": (
+            "Too many jobs are waiting (429); too many requests, or the store is down (503)."
+        ),
         "content": _PROBLEM_BODY,
     },
     "NoSpace": {"description": "The server is short of disk space.", "content": _PROBLEM_BODY},
@@ -261,6 +281,11 @@ def _whole(low: int, high: int, default: int | None = None) -> Json:
     return schema if default is None else {**schema, "default": default}
 
 
+def _header(name: str, description: str) -> Json:
+    schema = {"type": "string"}
+    return {"name": name, "in": "header", "description": description, "schema": schema}
+
+
 PARAMETERS: Json = {
     "jobID": _path("jobID", "Id of a job."),
     "outputID": _path("outputID", "Id of an output."),
@@ -284,13 +309,13 @@ PARAMETERS: Json = {
     ),
     "minDuration": _query("minDuration", "Shortest run in seconds.", _whole(0, 10**9)),
     "maxDuration": _query("maxDuration", "Longest run in seconds.", _whole(0, 10**9)),
-    "Prefer": {
-        "name": "Prefer",
-        "in": "header",
-        "description": (
-            "RFC 7240: respond-async for a job at once; wait=N to wait up to N seconds (20 at "
-            "most) for the results."
-        ),
-        "schema": {"type": "string"},
-    },
+    "Prefer": _header(
+        "Prefer",
+        "RFC 7240: respond-async for a job at once; wait=N to wait up to N seconds (20 at most) "
+        "for the results. Preference-Applied in the answer tells what was done.",
+    ),
+    "Range": _header("Range", "One range of bytes."),
+    "If-None-Match": _header("If-None-Match", "ETags that the client has: 304 if one still holds."),
+    "If-Match": _header("If-Match", "ETags that the client wants: 412 if none holds."),
+    "If-Range": _header("If-Range", "ETag of which Range asks a part: the whole if it is another."),
 }

@@ -1,12 +1,14 @@
 """The server as an OpenAPI 3.0 document: typed requests and results, no remote references."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from core import __version__
-from core.declare import Input, Output, Pipeline, ValueProduct
+from core.declare import Pipeline
 from processes.components import PARAMETERS, RESPONSES, SCHEMAS, SECURITY_SCHEMES, Json, ref
-from processes.ogc import described
+from processes.schemas import service_schemas
+
+OPENAPI_TYPE = "application/vnd.oai.openapi+json;version=3.0"
+"""Media type of the document."""
 
 _DESCRIPTION = (
     "Ground displacement, surface models and landslides from optical images. OGC API - Processes "
@@ -42,7 +44,7 @@ def document(pipelines: Mapping[str, Pipeline], server_url: str = "/") -> Json:
             **_upload_paths(),
         },
         "components": {
-            "schemas": {**SCHEMAS, **_service_schemas(services)},
+            "schemas": {**SCHEMAS, **service_schemas(services)},
             "responses": RESPONSES,
             "parameters": PARAMETERS,
             "securitySchemes": SECURITY_SCHEMES,
@@ -60,6 +62,15 @@ def _tags(services: list[Pipeline]) -> list[Json]:
     ]
 
 
+_ALWAYS = {"401": "NotAllowed", "421": "Misdirected", "500": "Fault", "503": "Busy"}
+"""What any operation may answer."""
+
+_TEXT: Json = {"type": "string"}
+
+_FAILED = {"400": "BadRequest", "410": "Gone", "422": "Failed", "507": "NoSpace"}
+"""What asking for the results of a job may answer where it failed, by the reason."""
+
+
 def _operation(
     id_: str,
     tag: str,
@@ -71,7 +82,8 @@ def _operation(
     body: Json | None = None,
 ) -> Json:
     """An operation; `errors` from status to the name of a response."""
-    named = {**(errors or {}), "401": "NotAllowed", "500": "Fault"}
+    named = {**_ALWAYS, **(errors or {})}
+    named = {status: name for status, name in named.items() if status not in responses}
     found: Json = {"operationId": id_, "tags": [tag], "summary": summary}
     if parameters:
         found["parameters"] = [{"$ref": f"#/components/parameters/{name}"} for name in parameters]
@@ -86,9 +98,14 @@ def _operation(
 
 def _json(description: str, schema: str | Json, media: str = "application/json") -> Json:
     content: Json = {media: {"schema": ref(schema) if isinstance(schema, str) else schema}}
-    if media == "application/json":
-        content["text/html"] = {"schema": {"type": "string"}}
     return {"description": description, "content": content}
+
+
+def _or_page(description: str, schema: str | Json, **more: Json) -> Json:
+    """JSON, or a page for a browser; `more` from another name of the type to a schema."""
+    answer = _json(description, schema)
+    answer["content"] |= {**more, "text/html": {"schema": _TEXT}}
+    return answer
 
 
 def _file(description: str, *media: str) -> Json:
@@ -96,24 +113,43 @@ def _file(description: str, *media: str) -> Json:
     return {"description": description, "content": content}
 
 
+def _read(
+    id_: str,
+    tag: str,
+    summary: str,
+    answer: Json,
+    *parameters: str,
+    errors: Mapping[str, str],
+    more: Mapping[str, Json] | None = None,
+) -> Json:
+    """A path that can only be read; `more` from further statuses to answers."""
+    operation = _operation(
+        id_,
+        tag,
+        summary,
+        parameters=parameters,
+        responses={"200": answer, **(more or {})},
+        errors=errors,
+    )
+    return {"get": operation}
+
+
 def _server_paths() -> Json:
     def get(id_: str, summary: str, schema: str | Json, *more: str) -> Json:
-        answers = {"200": _json(summary, schema)}
-        errors = {"400": "BadRequest"}
-        return {
-            "get": _operation(
-                id_, "server", summary, parameters=("f", *more), responses=answers, errors=errors
-            )
-        }
+        answer = _or_page(summary, schema)
+        return _read(id_, "server", summary, answer, "f", *more, errors={"400": "BadRequest"})
 
-    health = get("health", "Whether jobs are taken and run", "health")
-    health["get"]["responses"]["503"] = _json("They are not", "health")
+    open_api = get("openapi", "This document", {"type": "object"})
+    content = open_api["get"]["responses"]["200"]["content"]
+    content[OPENAPI_TYPE] = content["application/json"]
+    works = {"200": _json("They are", "health"), "503": _json("They are not", "health")}
+    health = _operation("health", "server", "Whether jobs are taken and run", responses=works)
     return {
         "/": get("landing", "What this server is", "landingPage"),
         "/conformance": get("conformance", "The conformance classes", "confClasses"),
-        "/openapi": get("openapi", "This document", {"type": "object"}),
+        "/openapi": open_api,
         "/processes": get("processes", "The processes", "processList", "processLimit"),
-        "/health": health,
+        "/health": {"get": health},
     }
 
 
@@ -133,8 +169,8 @@ def _describe(service: Pipeline) -> Json:
         service.id,
         f"Inputs and outputs of {service.id}",
         parameters=("f",),
-        responses={"200": _json("The description", "process")},
-        errors={"400": "BadRequest"},
+        responses={"200": _or_page("The description", "process")},
+        errors={"400": "BadRequest", "404": "NotFound"},
     )
 
 
@@ -143,9 +179,14 @@ _REFUSALS = {
     "403": "NotAllowed",
     "413": "TooLarge",
     "415": "WrongMediaType",
-    "503": "Busy",
     "507": "NoSpace",
 }
+
+
+_RAW = {media: {"schema": _TEXT} for media in ("text/plain", "multipart/related")}
+"""Types of results in raw form, beside JSON."""
+
+_LINKS = {"description": "The results are links in the header."}
 
 
 def _request_body(service: Pipeline) -> Json:
@@ -162,17 +203,16 @@ def _execute(service: Pipeline) -> Json:
     }
     answers: Json = {"201": created}
     if "sync-execute" in service.modes:
-        results = _json("The results", f"{service.id}-results")
-        results["content"]["multipart/related"] = {"schema": {"type": "string"}}
-        answers["200"] = results
-        answers["204"] = {"description": "The results are links in the header."}
+        answers["200"] = _json("The results", f"{service.id}-results")
+        answers["200"]["content"] |= _RAW
+        answers["204"] = _LINKS
     operation = _operation(
         f"execute-{service.id}",
         service.id,
         service.title,
         parameters=("Prefer",),
         responses=answers,
-        errors={**_REFUSALS, "429": "Busy"},
+        errors={**_FAILED, **_REFUSALS, "429": "Busy"},
         body=_request_body(service),
     )
     return {**operation, "description": service.text}
@@ -191,65 +231,82 @@ def _inspect(service: Pipeline) -> Json:
 
 
 def _job_paths(services: list[Pipeline]) -> Json:
-    missing = {"404": "NotFound"}
-    gone = {"404": "NotFound", "410": "Gone"}
-    any_results = {"anyOf": [ref(f"{service.id}-results") for service in services]}
-
-    def get(
-        id_: str, summary: str, answer: Json, *parameters: str, errors: Mapping[str, str]
-    ) -> Json:
-        return _operation(
-            id_, "jobs", summary, parameters=parameters, responses={"200": answer}, errors=errors
-        )
-
-    jobs = get(
-        "jobs",
-        "The jobs, newest first",
-        _json("Jobs", "jobList"),
-        *("f", "jobLimit", "offset", "type", "processID", "status", "datetime"),
-        *("minDuration", "maxDuration"),
-        errors={"400": "BadRequest"},
-    )
-    job = _json("The job", "statusInfo")
-    media = sorted({output.media_type for service in services for output in service.output_list})
-    whole = _file("The file, or a part of it (Range)", *media)
-    archive = _file("Everything", "application/zip")
+    bad, missing = {"400": "BadRequest"}, {"404": "NotFound"}
+    page = "/jobs/{jobID}"
+    query = ("jobLimit", "offset", "type", "processID", "status", "datetime")
+    jobs, job = _or_page("Jobs", "jobList"), _or_page("The job", "statusInfo")
     log = _file("Text", "text/plain")
     request = _json("The request", {"type": "object"})
-    results = _json("From output to value, link, or list of links", any_results)
-    stac = _json("A STAC document", {"type": "object"}, "application/geo+json")
-    page = "/jobs/{jobID}"
-    one, each = ("jobID", "outputID"), ("jobID", "outputID", "key")
     return {
-        "/jobs": {"get": jobs},
+        "/jobs": _read(
+            "jobs",
+            "jobs",
+            "The jobs, newest first",
+            jobs,
+            *("f", *query, "minDuration", "maxDuration"),
+            errors=bad,
+        ),
         page: {
-            "get": get("job", "Status of a job", job, "jobID", "f", errors=missing),
+            **_read("job", "jobs", "Status of a job", job, "jobID", "f", errors=bad | missing),
             "delete": _operation(
                 "dismiss",
                 "jobs",
                 "Stop a job, or remove the results of one that has ended",
                 parameters=("jobID",),
-                responses={"200": job},
+                responses={"200": _json("The job", "statusInfo")},
                 errors={**missing, "403": "NotAllowed"},
             ),
         },
-        f"{page}/results": {
-            "get": get("results", "The results", results, "jobID", "f", errors=gone)
-        },
-        f"{page}/results/{{outputID}}": {
-            "get": get("result", "One output", whole, *one, errors=gone)
-        },
-        f"{page}/results/{{outputID}}/{{key}}": {
-            "get": get("keyedResult", "One of several files", whole, *each, errors=gone)
-        },
-        f"{page}/log": {"get": get("log", "Log of a job", log, "jobID", errors=missing)},
-        f"{page}/stac": {"get": get("stac", "Results as STAC", stac, "jobID", errors=gone)},
-        f"{page}/archive.zip": {
-            "get": get("archive", "All results", archive, "jobID", errors=gone)
-        },
-        f"{page}/request.json": {
-            "get": get("request", "The request, to repeat it", request, "jobID", errors=missing)
-        },
+        f"{page}/log": _read("log", "jobs", "Log of a job", log, "jobID", errors=missing),
+        f"{page}/request.json": _read(
+            "request", "jobs", "The request, to repeat it", request, "jobID", errors=missing
+        ),
+        **_result_paths(page, services),
+    }
+
+
+def _result_paths(page: str, services: list[Pipeline]) -> Json:
+    gone = {"404": "NotFound", "410": "Gone"}
+    unchanged = {"304": {"description": "The copy that the client has is good."}}
+    any_results = {"anyOf": [ref(f"{service.id}-results") for service in services]}
+    results = _or_page("From output to value, link, or list of links", any_results, **_RAW)
+    media = {output.media_type for service in services for output in service.output_list}
+    whole = _file("The value or the file", *sorted(media | {"application/json", "text/plain"}))
+    part = _file("The part of the file that was asked for (Range)", *sorted(media))
+    stac = _json("A STAC document", {"type": "object"}, "application/geo+json")
+    stac["content"]["application/json"] = stac["content"]["application/geo+json"]
+    archive = _file("Everything", "application/zip")
+
+    def file(id_: str, summary: str, *parameters: str) -> Json:
+        conditions = ("Range", "If-None-Match", "If-Match", "If-Range")
+        return _read(
+            id_,
+            "jobs",
+            summary,
+            whole,
+            *(*parameters, *conditions),
+            errors={**gone, "412": "OtherVersion", "416": "NoSuchRange"},
+            more={"206": part, **unchanged},
+        )
+
+    return {
+        f"{page}/results": _read(
+            "results",
+            "jobs",
+            "The results, or why there are none",
+            results,
+            *("jobID", "f"),
+            errors={**_FAILED, **gone},
+            more={"204": _LINKS},
+        ),
+        f"{page}/results/{{outputID}}": file("result", "One output", "jobID", "outputID"),
+        f"{page}/results/{{outputID}}/{{key}}": file(
+            "keyedResult", "One of several files", "jobID", "outputID", "key"
+        ),
+        f"{page}/stac": _read("stac", "jobs", "Results as STAC", stac, "jobID", errors=gone),
+        f"{page}/archive.zip": _read(
+            "archive", "jobs", "All results", archive, "jobID", errors=gone
+        ),
     }
 
 
@@ -272,14 +329,15 @@ def _upload_paths() -> Json:
                 "uploads",
                 "The uploaded files",
                 parameters=("f",),
-                responses={"200": _json("Files", "uploadList")},
+                responses={"200": _or_page("Files", "uploadList")},
+                errors={"400": "BadRequest"},
             ),
             "post": _operation(
                 "upload",
                 "uploads",
                 "Upload a file",
                 responses={"201": upload},
-                errors={key: name for key, name in _REFUSALS.items() if key != "503"},
+                errors=_REFUSALS,
                 body=body,
             ),
         },
@@ -302,97 +360,3 @@ def _upload_paths() -> Json:
             ),
         },
     }
-
-
-def _service_schemas(services: list[Pipeline]) -> Json:
-    schemas: Json = {}
-    for service in services:
-        schemas[f"{service.id}-inputs"] = inputs_schema(service)
-        schemas[f"{service.id}-request"] = _request_schema(service)
-        schemas[f"{service.id}-results"] = _results_schema(service)
-    return schemas
-
-
-def inputs_schema(service: Pipeline) -> Json:
-    """The schema of the member ``inputs`` of a request, values as they stand (not qualified)."""
-    found: Json = {
-        "type": "object",
-        "additionalProperties": False,
-        "properties": {entry.id: _input_schema(entry) for entry in service.input_list},
-    }
-    required = [entry.id for entry in service.input_list if entry.required]
-    return {**found, "required": required} if required else found
-
-
-def _input_schema(entry: Input) -> Json:
-    schema: Json = {"title": entry.title, "description": described(entry)}
-    if entry.kind == "binary":
-        # The standard describes the value; in a request a reference may stand for it.
-        schema["anyOf"] = [_plain(entry.schema), ref("link")]
-    else:
-        schema.update(_plain(entry.request_schema))
-    if entry.default not in (None, []):
-        schema["default"] = entry.default
-    if entry.example is not None:
-        schema["example"] = entry.example
-    return schema
-
-
-def _request_schema(service: Pipeline) -> Json:
-    modes = {"type": "string", "enum": list(service.transmission)}
-    format_ = {
-        "type": "object",
-        "additionalProperties": False,
-        "properties": {name: {"type": "string"} for name in ("mediaType", "encoding", "schema")},
-    }
-    asked = {
-        "type": "object",
-        "additionalProperties": False,
-        "properties": {"transmissionMode": modes, "format": format_},
-    }
-    outputs = {
-        "type": "object",
-        "description": "The outputs that are wanted; all if none is named.",
-        "additionalProperties": False,
-        "properties": {output.id: asked for output in service.output_list},
-    }
-    return {
-        "type": "object",
-        "additionalProperties": False,
-        "required": ["inputs"],
-        "properties": {
-            "inputs": ref(f"{service.id}-inputs"),
-            "outputs": outputs,
-            "response": {"type": "string", "enum": ["raw", "document"]},
-            "process": {"type": "string", "enum": [service.id]},
-            "version": {"type": "string", "description": "Version the request was made with."},
-        },
-    }
-
-
-def _results_schema(service: Pipeline) -> Json:
-    return {
-        "type": "object",
-        "properties": {
-            output.id: _result_schema(output, linked="reference" in service.transmission)
-            for output in service.output_list
-        },
-    }
-
-
-def _result_schema(output: Output, *, linked: bool) -> Json:
-    about: dict[str, Any] = {"title": output.title, "description": output.text}
-    one = ref("link")
-    if isinstance(output.product, ValueProduct):
-        value = _plain(output.schema)
-        if value.get("type") == "object":
-            # The standard's results document has objects as the `value` of an object.
-            value = {"type": "object", "required": ["value"], "properties": {"value": value}}
-        return {**about, "anyOf": [value, one]} if linked else {**value, **about}
-    return {**about, **({"type": "array", "items": one} if output.many else {"allOf": [one]})}
-
-
-def _plain(schema: Mapping[str, Any]) -> Json:
-    """A schema without the two keys that process descriptions have and OpenAPI 3.0 lacks."""
-    plain = {key: value for key, value in schema.items() if not key.startswith("content")}
-    return {**plain, "format": "byte"} if plain != schema else plain

@@ -9,7 +9,6 @@ from server.services import services
 
 blueprint = Blueprint("landing", __name__)
 
-OPENAPI_TYPE = "application/vnd.oai.openapi+json;version=3.0"
 DISPATCHER_SILENCE_S = 10.0
 """A dispatcher that has written nothing for this long counts as down."""
 
@@ -43,8 +42,8 @@ def openapi_document() -> Response:
     document = openapi.document(services().pipelines, absolute("/").rstrip("/"))
     if is_page_wanted():
         return as_page("openapi.html", document=document)
-    asked = request.accept_mimetypes.best_match([OPENAPI_TYPE.partition(";")[0], JSON])
-    return as_json(document, type_=JSON if asked == JSON else OPENAPI_TYPE)
+    asked = request.accept_mimetypes.best_match([openapi.OPENAPI_TYPE.partition(";")[0], JSON])
+    return as_json(document, type_=JSON if asked == JSON else openapi.OPENAPI_TYPE)
 
 
 @blueprint.get("/health")
@@ -60,6 +59,9 @@ def health() -> Response:
         "store": "writable" if writable else "not writable",
         "dispatcher": "running" if running else "silent",
     }
+    # Jobs go on without it, until the disk is full.
+    if writable and (fault := store.sweep_fault()):
+        document["sweep"] = f"failing: {fault}"
     if silence is not None:
         document["dispatcher_silence_s"] = round(silence, 1)
     return as_json(document, 200 if healthy else 503)

@@ -4,14 +4,18 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 
 from server.jobs.process import process
-from server.supervisor import Part, Supervisor
+from server.security import host_name
+from server.settings import Settings
+from server.supervisor import Part, Supervisor, _is_healthy
 
 SLEEP = (sys.executable, "-S", "-c", "import time; time.sleep(600)")
 
@@ -66,6 +70,33 @@ def test_all_parts_end_with_the_supervisor(supervisor) -> None:
     supervisor.stop()
     supervisor._end()
     assert not any(is_alive(pid) for pid in pids)
+
+
+class Front(BaseHTTPRequestHandler):
+    """Answers as the web server does: only under the names that it knows."""
+
+    def do_GET(self) -> None:
+        known = host_name(self.headers["Host"]) == "optiground.example"
+        self.send_response(200 if known else 421)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_a_server_is_ready_though_the_address_it_listens_on_is_no_allowed_host() -> None:
+    with HTTPServer(("127.0.0.1", 0), Front) as front:
+        thread = threading.Thread(target=front.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        named = Settings(
+            port=front.server_port,
+            public_url="https://optiground.example/api",
+            allowed_hosts=("optiground.example",),
+        )
+        assert _is_healthy(named)
+        assert not _is_healthy(named.model_copy(update={"public_url": ""}))
+        front.shutdown()
+        thread.join()
 
 
 def test_parts_end_when_the_supervisor_is_killed(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -9,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask
+from flask import Flask, Response, request
 from flask.testing import FlaskClient
 
+from core.pipelines import PIPELINES
+from processes import openapi
+from processes.components import RESPONSES
 from server.app import create_app
 from server.jobs.claims import Claims, Places
 from server.jobs.models import Job
@@ -28,10 +32,49 @@ def settings(tmp_path: Path) -> Settings:
     return read_settings(PACKAGED, {}, data=tmp_path / "data", free_space_min=0)
 
 
+class Documented:
+    """Looks at each answer: its status and its type have to stand in the OpenAPI document."""
+
+    def __init__(self) -> None:
+        self.missing: set[str] = set()
+        # Process ids stand in the document's paths, in the application's rules they do not.
+        self._operations: dict[tuple[str, str], list[Any]] = {}
+        for path, operations in openapi.document(PIPELINES)["paths"].items():
+            general = re.sub(r"\{\w+\}|(?<=/processes/)[\w-]+", "{}", path)
+            for method, operation in operations.items():
+                self._operations.setdefault((general, method), []).append(operation)
+
+    def __call__(self, answer: Response) -> Response:
+        path = re.sub(r"<\w+>", "{}", str(request.url_rule))
+        method = request.method.lower().replace("head", "get")
+        operations = self._operations.get((path, method))
+        told = f"{method} {path} {answer.status_code} {answer.mimetype}"
+        if operations and not any(self._has(operation, answer) for operation in operations):
+            self.missing.add(told)
+        return answer
+
+    def _has(self, operation: dict[str, Any], answer: Response) -> bool:
+        found = operation["responses"].get(str(answer.status_code))
+        if found is None:
+            return False
+        if "$ref" in found:
+            found = RESPONSES[found["$ref"].rpartition("/")[2]]
+        types = {type_.partition(";")[0] for type_ in found.get("content", {})}
+        return answer.mimetype in types or not (types or answer.mimetype)
+
+
 @pytest.fixture
-def app(settings: Settings) -> Iterator[Flask]:
+def documented() -> Iterator[Documented]:
+    look = Documented()
+    yield look
+    assert look.missing == set()
+
+
+@pytest.fixture
+def app(settings: Settings, documented: Documented) -> Iterator[Flask]:
     settings.data.mkdir(parents=True, exist_ok=True)
     made = create_app(settings)
+    made.after_request(documented)
     yield made
     services: Services = made.extensions["optiground"]
     services.store.close()

@@ -128,6 +128,45 @@ def test_half_of_the_threads_may_wait_and_the_next_gets_its_job(
         assert int(inspected.headers["Retry-After"]) > 0
 
 
+@pytest.mark.parametrize(
+    ("asked", "status", "applied"),
+    [
+        ("wait=3", 200, "wait=3"),
+        ("wait=600", 200, "wait=20"),
+        ("respond-async, wait=4", 200, "wait=4"),
+        ("respond-async", 201, "respond-async"),
+        ("return=minimal", 200, None),
+        ("", 200, None),
+    ],
+)
+def test_a_preference_that_was_followed_is_named(
+    client: FlaskClient, office: Any, answering: Any, asked: str, status: int, applied: str | None
+) -> None:
+    with answering(echo_back(office)):
+        answer = client.post(ECHO, json=INPUTS, headers={"Prefer": asked})
+    assert (answer.status_code, answer.headers.get("Preference-Applied")) == (status, applied)
+
+
+def test_a_wait_that_found_no_place_is_not_named(app: Flask, client: FlaskClient) -> None:
+    with ExitStack() as held:
+        while held.enter_context(app.extensions["optiground"].waiting.place("job")):
+            pass
+        for asked, applied in (("wait=9", None), ("respond-async, wait=9", "respond-async")):
+            answer = client.post(MPIC, json=PAIR, headers={"Prefer": asked})
+            assert answer.status_code == 201
+            assert answer.headers.get("Preference-Applied") == applied
+
+
+@pytest.mark.parametrize(
+    ("charset", "status"), [("utf-8", 201), ("UTF-8", 201), ("latin-1", 415), ("utf-16", 415)]
+)
+def test_a_request_is_read_in_utf_8_only(client: FlaskClient, charset: str, status: int) -> None:
+    body = json.dumps({"inputs": {"stringInput": "ü"}}, ensure_ascii=False).encode(charset)
+    headers = {"Content-Type": f"application/json; charset={charset}", "Prefer": "respond-async"}
+    answer = client.post(ECHO, data=body, headers=headers)
+    assert answer.status_code == status, answer.text
+
+
 def test_a_dismissal_ends_the_waiting(office: Any, answering: Any) -> None:
     with answering(lambda job: office.store.dismiss(job.id, "test")):
         answer = office.client.post(ECHO, json=INPUTS)

@@ -128,6 +128,21 @@ def test_the_request_is_complete_and_holds_no_secret(
     assert office.submit("mpic-opt", inputs=document["inputs"]).document == document
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "datetime=9999-12-31T23:59:59-14:00/..",
+        "datetime=../0001-01-01T00:00:00%2B14:00",
+        "processID=%00",
+        "processID=echo,a%00b",
+        "processID=%FF",
+    ],
+)
+def test_what_no_database_could_look_up_is_a_bad_query(client: FlaskClient, query: str) -> None:
+    answer = client.get(f"/jobs?{query}")
+    assert (answer.status_code, answer.json["code"]) == (400, "bad-query")
+
+
 def test_jobs_are_listed_newest_first_in_pages(office: Any) -> None:
     client: FlaskClient = office.client
     ids = [office.submit().id for _ in range(5)][::-1]

@@ -3,6 +3,7 @@
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import exc
 
 from core.errors import error_classes
 from server import errors
@@ -60,6 +61,35 @@ def test_a_fault_tells_its_id_and_nothing_else(
     error_id = client.get("/broken").json["error_id"]
     assert error_id in caplog.text
     assert "/secret/path/of/the/server" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (exc.OperationalError("SELECT secret", None, Exception("no server")), 503),
+        (exc.DatabaseError("SELECT secret", None, Exception("not a database")), 503),
+        (exc.TimeoutError("no connection is free"), 503),
+        (exc.IntegrityError("SELECT secret", None, Exception("twice")), 500),
+        (exc.InvalidRequestError("wrong"), 500),
+    ],
+)
+def test_a_store_that_is_down_is_told_from_a_fault(
+    app: Flask,
+    client: FlaskClient,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    status: int,
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(app.extensions["optiground"].store, "list", broken)
+    answer = client.get("/jobs")
+    assert answer.status_code == status
+    assert "secret" not in answer.text
+    assert ("Retry-After" in answer.headers) == (status == 503)
+    assert ("Traceback" in caplog.text) == (status == 500)
 
 
 def test_the_method_that_is_allowed_is_named(client: FlaskClient) -> None:

@@ -3,11 +3,13 @@
 import email
 import email.policy
 import io
+import re
 import shutil
 import subprocess
 import zipfile
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from flask.testing import FlaskClient
@@ -106,6 +108,37 @@ def test_a_file_is_sent_whole_or_in_part(office: Any, displaced: Callable[..., J
         answer = client.get(path, headers={"Range": "bytes=0-9", "If-Range": validator})
         assert answer.status_code == status
     assert client.get(path + ".tif").data == content
+
+
+@pytest.mark.parametrize(
+    "href",
+    [
+        'https://example.org/a.tif>; rel="x", <https://evil.example/',
+        "https://example.org/a\r\nSet-Cookie: a=b",
+        "https://example.org/a\r\n\r\n--",
+        "https://example.org/\u00fc \u6f22?q=%20#a",
+    ],
+)
+def test_a_reference_comes_back_as_one_address(office: Any, href: str) -> None:
+    image = {"href": "https://example.org/a", "type": "image/tiff"}
+    job = office.submit(inputs={"stringInput": "s", "imageInput": image}, response="raw")
+    made = {"stringInput": "s", "imageInput": {"href": href, "type": "image/tiff\r\nX: y"}}
+    parts = office.client.get(f"/jobs/{office.publish(office.claim(), made).id}/results")
+    head = parts.data.partition(b"imageInput")[2].partition(b"\r\n\r\n")[0]
+    names = [line.partition(b":")[0] for line in head.split(b"\r\n")[1:]]
+    assert names == [b"Content-Type", b"Content-Location"]
+
+    office.submit(inputs=job.document["inputs"], outputs={"imageInput": {}}, response="raw")
+    done = office.publish(office.claim(), made)
+    answer = office.client.get(f"/jobs/{done.id}/results")
+    assert (answer.status_code, answer.data) == (204, b"")
+    assert "Content-Type" not in answer.headers
+    (link,) = answer.headers.getlist("Link")
+    assert link.isascii()
+    assert link.isprintable()
+    found = re.fullmatch(r'<([^<>"]*)>; rel="related"; type="[a-z]+/[a-z]+"; title="\w+"', link)
+    assert found is not None
+    assert unquote(found[1]) == unquote(href)
 
 
 def test_what_was_not_made_is_not_found(office: Any, displaced: Callable[..., Job]) -> None:

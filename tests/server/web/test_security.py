@@ -2,6 +2,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from server.access import LOCAL, STRANGER, User, check_listening, may
+from server.app import create_app
 from server.errors import ListeningRefused
 from server.settings import Settings
 
@@ -85,6 +86,38 @@ def test_who_may_do_what() -> None:
     assert not may(STRANGER, "read", thing)
     assert may(LOCAL, "dismiss", thing)
     assert may(bob, "submit")
+
+
+@pytest.mark.parametrize("name", ["", "local", " Local "])
+def test_no_key_lets_in_as_everyone_or_no_one(name: str, settings: Settings) -> None:
+    keys = {"0" * 64: "ada", "1" * 64: name}
+    with pytest.raises(ListeningRefused, match="another name"):
+        check_listening("127.0.0.1", keys)
+    with pytest.raises(ListeningRefused):
+        create_app(settings.model_copy(update={"api_keys": keys}))
+
+
+@pytest.mark.parametrize("name", [LOCAL.name, STRANGER.name])
+def test_a_name_gives_no_right_to_what_others_have(name: str) -> None:
+    class Thing:
+        owner = "ada"
+
+    user = User(name)
+    assert not may(user, "read", Thing())
+    assert may(user, "submit")
+    assert user.sees == name
+    assert LOCAL.sees is None
+
+
+def test_options_tell_the_methods_and_nothing_else(client: FlaskClient) -> None:
+    for path, methods in (
+        ("/jobs/x", "DELETE, GET, HEAD, OPTIONS"),
+        ("/processes/echo/execution", "OPTIONS, POST"),
+    ):
+        answer = client.options(path)
+        assert (answer.status_code, answer.data, answer.headers["Allow"]) == (204, b"", methods)
+        assert "Content-Type" not in answer.headers
+    assert client.options("/nowhere").status_code == 404
 
 
 def test_settings_know_whom_they_let_in(settings: Settings) -> None:

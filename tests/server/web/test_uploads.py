@@ -38,6 +38,21 @@ def test_a_posted_file_is_kept_as_it_is(client: FlaskClient, settings: Settings)
     assert [entry["id"] for entry in client.get("/uploads").json["uploads"]] == [info["id"]]
 
 
+@pytest.mark.parametrize(
+    "given", ["\u6f22" * 100 + ".zip", "a" * 500 + ".zip", "a." + "\u6f22" * 300]
+)
+def test_a_long_name_is_cut_to_what_file_systems_take(
+    client: FlaskClient, settings: Settings, given: str
+) -> None:
+    answer = client.post("/uploads", query_string={"name": given}, data=b"x", headers=OCTETS)
+    assert answer.status_code == 201, answer.text
+    (file,) = left(settings)
+    assert file.name == answer.json["name"]
+    assert len(file.name.encode()) <= 255
+    assert file.name.endswith(".zip") == given.endswith(".zip")
+    assert given.startswith(file.name.removesuffix(".zip"))
+
+
 def test_a_form_carries_one_file(client: FlaskClient, settings: Settings) -> None:
     form = {"note": "x", "file": (io.BytesIO(b"content"), "../../a b.tif")}
     answer = client.post("/uploads", data=form, content_type="multipart/form-data")
@@ -104,6 +119,7 @@ def test_a_full_disk_is_507_and_leaves_nothing(
     for path, sent in (
         ("/uploads", {"data": b"x", "headers": OCTETS}),
         ("/processes/echo/execution", {"json": echo}),
+        ("/processes/echo/inspect", {"json": echo}),
     ):
         answer = client.post(path, **sent)
         assert (answer.status_code, answer.json["code"]) == (507, "server-full")

@@ -1,0 +1,103 @@
+"""The OpenAPI schemas of a service's requests and results."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from core.declare import Input, Output, Pipeline, ValueProduct
+from processes.components import Json, ref
+from processes.ogc import described
+
+
+def service_schemas(services: Iterable[Pipeline]) -> Json:
+    """Inputs, request and results of each service."""
+    schemas: Json = {}
+    for service in services:
+        schemas[f"{service.id}-inputs"] = inputs_schema(service)
+        schemas[f"{service.id}-request"] = _request_schema(service)
+        schemas[f"{service.id}-results"] = _results_schema(service)
+    return schemas
+
+
+def inputs_schema(service: Pipeline) -> Json:
+    """The schema of the member ``inputs`` of a request, values as they stand (not qualified)."""
+    found: Json = {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {entry.id: _input_schema(entry) for entry in service.input_list},
+    }
+    required = [entry.id for entry in service.input_list if entry.required]
+    return {**found, "required": required} if required else found
+
+
+def _input_schema(entry: Input) -> Json:
+    schema: Json = {"title": entry.title, "description": described(entry)}
+    if entry.kind == "binary":
+        # The standard describes the value; in a request a reference may stand for it.
+        schema["anyOf"] = [_plain(entry.schema), ref("link")]
+    else:
+        schema.update(_plain(entry.request_schema))
+    if entry.default not in (None, []):
+        schema["default"] = entry.default
+    if entry.example is not None:
+        schema["example"] = entry.example
+    return schema
+
+
+def _request_schema(service: Pipeline) -> Json:
+    modes = {"type": "string", "enum": list(service.transmission)}
+    format_ = {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {name: {"type": "string"} for name in ("mediaType", "encoding", "schema")},
+    }
+    asked = {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {"transmissionMode": modes, "format": format_},
+    }
+    outputs = {
+        "type": "object",
+        "description": "The outputs that are wanted; all if none is named.",
+        "additionalProperties": False,
+        "properties": {output.id: asked for output in service.output_list},
+    }
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["inputs"],
+        "properties": {
+            "inputs": ref(f"{service.id}-inputs"),
+            "outputs": outputs,
+            "response": {"type": "string", "enum": ["raw", "document"]},
+            "process": {"type": "string", "enum": [service.id]},
+            "version": {"type": "string", "description": "Version the request was made with."},
+        },
+    }
+
+
+def _results_schema(service: Pipeline) -> Json:
+    return {
+        "type": "object",
+        "properties": {
+            output.id: _result_schema(output, linked="reference" in service.transmission)
+            for output in service.output_list
+        },
+    }
+
+
+def _result_schema(output: Output, *, linked: bool) -> Json:
+    about: dict[str, Any] = {"title": output.title, "description": output.text}
+    one = ref("link")
+    if isinstance(output.product, ValueProduct):
+        value = _plain(output.schema)
+        if value.get("type") == "object":
+            # The standard's results document has objects as the `value` of an object.
+            value = {"type": "object", "required": ["value"], "properties": {"value": value}}
+        return {**about, "anyOf": [value, one]} if linked else {**value, **about}
+    return {**about, **({"type": "array", "items": one} if output.many else {"allOf": [one]})}
+
+
+def _plain(schema: Mapping[str, Any]) -> Json:
+    """A schema without the two keys that process descriptions have and OpenAPI 3.0 lacks."""
+    plain = {key: value for key, value in schema.items() if not key.startswith("content")}
+    return {**plain, "format": "byte"} if plain != schema else plain

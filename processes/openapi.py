@@ -12,7 +12,8 @@ OPENAPI_TYPE = "application/vnd.oai.openapi+json;version=3.0"
 
 _DESCRIPTION = (
     "Ground displacement, surface models and landslides from optical images. OGC API - Processes "
-    "1.0: send a request to a process, watch its job, fetch its results."
+    "1.0: send a request to a process, watch its job, fetch its results. Methods that a path does "
+    "not list are answered with 405; HEAD goes wherever GET does, and OPTIONS everywhere."
 )
 
 

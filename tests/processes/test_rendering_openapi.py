@@ -70,6 +70,15 @@ def test_no_reference_leaves_the_document_and_each_leads_somewhere(document):
         assert part
 
 
+def test_pages_are_promised_just_where_one_can_ask_for_them(document):
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            parameters = [entry["$ref"] for entry in operation.get("parameters", ())]
+            answer = operation["responses"].get("200", {})
+            has_page = "text/html" in answer.get("content", {})
+            assert has_page == ("#/components/parameters/f" in parameters), (path, method)
+
+
 def test_no_operation_has_the_name_of_another(document):
     names = [
         operation["operationId"]

@@ -146,6 +146,16 @@ class Settings(BaseModel):
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self.port}"
 
+    def job_compute(self, memory_limit: int | None = None) -> dict[str, Any]:
+        """What a job may use of the machine, as ``core.job.JobRequest.compute``."""
+        memory = self.job_memory if memory_limit is None else min(self.job_memory, memory_limit)
+        return {
+            "workers": self.job_workers,
+            "memory": memory,
+            "executor": self.job_executor,
+            "scheduler": self.job_scheduler,
+        }
+
     def public_link(self, path: str) -> str | None:
         """An address for records; None without a configured public URL.
 

@@ -16,7 +16,6 @@ import time
 import uuid
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -173,12 +172,13 @@ def inspect(
     memory: int = MEMORY,
     scratch: Path | None = None,
     pipeline: str = "",
+    compute: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """What a job with these inputs would find in their headers; {} if the service looks at none.
 
     Parameters
     ----------
-    process, document, policy, files, pipeline
+    process, document, policy, files, pipeline, compute
         As in :class:`core.job.JobRequest`.
     timeout_s, memory
         Limits of the child process that looks.
@@ -191,7 +191,7 @@ def inspect(
     OptiGroundError
         As :meth:`Inspector.report`.
     """
-    request = JobRequest(process, document, policy, files, pipeline=pipeline)
+    request = JobRequest(process, document, policy, files, pipeline=pipeline, compute=compute or {})
     if pipeline_of(request).inspect is None:
         return {}
     with tempfile.TemporaryDirectory(dir=scratch, prefix="inspect-") as folder:
@@ -237,7 +237,8 @@ def _look(directory: Path, downloads: int | None) -> dict[str, Any]:
     if pipeline.inspect is None:
         return {}
     workspace = Workspace(directory)
-    compute = replace(compute_of(request, workspace.scratch), workers=1, executor="threads")
+    # The job's own resources: what it will take is told from them.
+    compute = compute_of(request, workspace.scratch)
     with ThreadPoolExecutor(1) as pool:
         context = context_of(
             request, pipeline, workspace, compute, pool, Progress(), downloads=downloads

@@ -279,12 +279,7 @@ class Dispatcher:
             document=job.document,
             policy=settings.policy,
             files=job.files,
-            compute={
-                "workers": settings.job_workers,
-                "memory": min(settings.job_memory, limits.memory_bytes),
-                "executor": settings.job_executor,
-                "scheduler": settings.job_scheduler,
-            },
+            compute=settings.job_compute(limits.memory_bytes),
             job_id=job.id,
             attempt=job.attempt,
             links={"self": settings.public_link(f"/jobs/{job.id}")},

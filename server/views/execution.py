@@ -68,6 +68,7 @@ def inspect(process_id: str) -> Response:
             services().settings.policy,
             resolved.files,
             scratch=scratch,
+            compute=services().settings.job_compute(),
         )
     return answers.as_json(found)
 

@@ -17,7 +17,7 @@ BYTES_REFINED = 220
 BYTES_PADDED = 24
 """The same per pixel that is read: both images, their weights, their pyramids."""
 
-BASE_BYTES = 320 * MIB
+BASE_BYTES = 450 * MIB
 """What the libraries and the writing of results take."""
 
 TILE_BYTES = 600 * MIB

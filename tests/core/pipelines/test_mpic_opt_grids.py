@@ -174,7 +174,7 @@ def test_every_executor_gives_the_same_bits(
 
     first, last = wavy((300, 320))
     paths = write("a", first), write("b", last)
-    small = {"memory": 360 << 20, "minimum_score": 0.5}
+    small = {"memory": 500 << 20, "minimum_score": 0.5}
     results = [measure(*paths, **small)]
     with ProcessPoolExecutor(2, get_context("spawn")) as pool:
         results.append(measure(*paths, pool=pool, **small))

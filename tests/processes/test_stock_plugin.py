@@ -12,6 +12,7 @@ from pygeoapi.process.base import ProcessorExecuteError
 from pygeoapi.process.manager.dummy import DummyManager
 
 from core.pipelines import PIPELINES
+from core.simulate.fault import make_pair
 from processes.answers import archive, links, one
 from processes.echo import EchoProcessor
 from processes.mpic_opt import MpicOptProcessor
@@ -68,6 +69,25 @@ def test_the_dummy_manager_of_stock_runs_it(tmp_path: Path) -> None:
         {"stringInput": "x"},
         "successful",
     )
+
+
+def test_a_manager_that_only_waits_gets_the_archive_of_a_pair(tmp_path: Path) -> None:
+    pair = make_pair(tmp_path, shape=(160, 160))
+    processor = {
+        "name": "processes.mpic_opt.MpicOptProcessor",
+        "work_dir": str(tmp_path / "work"),
+        "sources": {"roots": [str(tmp_path)]},
+    }
+    manager = DummyManager({"name": "Dummy", "processes": {"mpic-opt": {"processor": processor}}})
+    inputs = {
+        role: {"href": path.as_uri()}
+        for role, path in (("reference", pair.reference), ("secondary", pair.secondary))
+    }
+    _, media_type, answer, status, _ = manager.execute_process("mpic-opt", inputs)
+    assert status.value == "successful"
+    assert media_type == "application/zip"
+    with zipfile.ZipFile(BytesIO(answer)) as archive:
+        assert "displacement_east/20240301_20240311.tif" in archive.namelist()
 
 
 @pytest.mark.parametrize("plugin", [EchoProcessor, MpicOptProcessor])

@@ -1,0 +1,376 @@
+"""A client that judges every answer, requests that each process takes, and the standard's schemas.
+
+An answer is held against the server's own OpenAPI document, and against the schemas that OGC
+publishes for OGC API - Processes 1.0 where they are at hand.
+"""
+
+import copy
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+import rasterio
+import requests
+import yaml
+from jsonschema import Draft4Validator, FormatChecker
+from rasterio.transform import from_origin
+from referencing import Registry, Resource
+from referencing.jsonschema import DRAFT4
+from scipy.ndimage import gaussian_filter
+
+from core.pipelines import PIPELINES
+
+Errors = Callable[[str, Any], list[str]]
+Json = dict[str, Any]
+
+RAW_OR_DOCUMENT = {"type": "string", "enum": ["raw", "document"], "default": "raw"}
+CORRECTIONS: list[tuple[str, str, Callable[[Json], None]]] = [
+    (
+        "subscriber.yaml",
+        "requires successUrl, while its property is successUri",
+        lambda schema: schema.update(required=["successUri"]),
+    ),
+    (
+        "execute.yaml",
+        "has no response, which the standard's text defines (requirement 19)",
+        lambda schema: schema["properties"].update(response=RAW_OR_DOCUMENT),
+    ),
+    (
+        "inputValueNoObject.yaml",
+        "wants just one of number and integer, of text and base64: no whole number and no text is",
+        lambda schema: schema.update(anyOf=schema.pop("oneOf")),
+    ),
+]
+"""The known slips of the published schemas: file, what is wrong, and how it is put right."""
+
+FORMATS = FormatChecker(())
+
+
+@FORMATS.checks("date-time", raises=ValueError)
+def is_moment(value: object) -> bool:
+    return not isinstance(value, str) or datetime.fromisoformat(value).tzinfo is not None
+
+
+@FORMATS.checks("uri")
+def is_uri(value: object) -> bool:
+    return not isinstance(value, str) or bool(urlsplit(value).scheme)
+
+
+def complaints(validator: Draft4Validator, document: Any) -> list[str]:
+    return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(document)]
+
+
+def published(folder: Path) -> Mapping[str, Json]:
+    """The published schemas by file name, their known slips corrected."""
+    schemas = {path.name: yaml.safe_load(path.read_text()) for path in folder.glob("*.yaml")}
+    for name, _, correct in CORRECTIONS:
+        correct(schemas[name])
+    return schemas
+
+
+def published_folder(shared_data: Path) -> Path:
+    return shared_data.parent / "schemas/ogcapi-processes-1.0/core/openapi/schemas"
+
+
+@pytest.fixture(scope="session")
+def standard(shared_data: Path) -> Errors:
+    """What is wrong with a document after a schema of the standard; skips where they are not."""
+    folder = published_folder(shared_data)
+    if not folder.is_dir():
+        pytest.skip("the standard's schemas are not there (OPTIGROUND_SHARED names their folder)")
+    registry = Registry().with_resources(
+        (name, Resource(schema, DRAFT4)) for name, schema in published(folder).items()
+    )
+
+    def errors(name: str, document: Any) -> list[str]:
+        schema = {"$ref": f"{name}.yaml"}
+        found = Draft4Validator(schema, registry=registry, format_checker=FORMATS)
+        return complaints(found, document)
+
+    return errors
+
+
+@pytest.fixture(scope="session")
+def uncorrected(shared_data: Path) -> Callable[[str], Json]:
+    """A schema of the standard as it was published."""
+
+    def read(name: str) -> Json:
+        schema: Json = yaml.safe_load((published_folder(shared_data) / name).read_text())
+        return schema
+
+    return read
+
+
+def without_nullable(part: Any) -> Any:
+    """A schema of OpenAPI 3.0 as JSON Schema, which has the type null instead of ``nullable``."""
+    if isinstance(part, list):
+        return [without_nullable(value) for value in part]
+    if not isinstance(part, dict):
+        return part
+    found = {key: without_nullable(value) for key, value in part.items()}
+    if found.get("nullable") is True and isinstance(found.get("type"), str):
+        found["type"] = [found["type"], "null"]
+    return found
+
+
+@dataclass
+class Judge:
+    """Holds an answer against the OpenAPI document, and against the standard if that is there."""
+
+    document: Json
+    standard: Errors | None
+
+    def __call__(self, method: str, path: str, answer: requests.Response) -> None:
+        """Fail where the answer is none that was promised for this path."""
+        kind = answer.headers.get("Content-Type", "").partition(";")[0]
+        schema = self.promised(method, path, answer.status_code, kind)
+        told = f"{method} {path} {answer.status_code} {answer.text[:500]}"
+        if kind not in ("application/json", "application/problem+json"):
+            return
+        assert self.after_openapi(schema, answer.json()) == [], told
+        name = self._of_the_standard(schema, answer.status_code)
+        if self.standard is not None and name:
+            assert self.standard(name, answer.json()) == [], told
+
+    def after_openapi(self, schema: Json, value: Any) -> list[str]:
+        """What is wrong with a value after a schema of the document."""
+        whole = {**schema, "components": self.document["components"]}
+        return complaints(Draft4Validator(whole, format_checker=FORMATS), value)
+
+    def promised(self, method: str, path: str, status: int, kind: str) -> Json:
+        """The schema that the document has for an answer."""
+        operation = self._operation(method, path.partition("?")[0])
+        if operation is None:
+            assert status == 404, f"{method} {path} is not in the document"
+            return {"$ref": "#/components/schemas/exception"}
+        found = operation["responses"].get(str(status))
+        assert found is not None, f"{method} {path}: {status} is not in the document"
+        if "$ref" in found:
+            found = self.document["components"]["responses"][found["$ref"].rpartition("/")[2]]
+        if not kind:
+            return {}
+        types = {name.partition(";")[0]: media for name, media in found["content"].items()}
+        assert kind in types, f"{method} {path} {status}: {kind} is not in the document"
+        schema: Json = types[kind]["schema"]
+        return schema
+
+    def _operation(self, method: str, path: str) -> Json | None:
+        for template, operations in self.document["paths"].items():
+            if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", template), path):
+                operation: Json | None = operations.get(method.lower())
+                return operation
+        return None
+
+    def _of_the_standard(self, schema: Json, status: int) -> str:
+        name = str(schema.get("$ref", "")).rpartition("/")[2]
+        if "anyOf" in schema or name.endswith("-results"):
+            return "results"
+        known = ("landingPage", "confClasses", "processList", "process", "statusInfo", "jobList")
+        return name if name in (*known, "exception") else ""
+
+
+@dataclass
+class Api:
+    """A server, each of whose answers is judged."""
+
+    server: Any
+    judge: Judge
+
+    def ask(self, method: str, path: str, **options: Any) -> requests.Response:
+        """Send a request with a path or an address of the server."""
+        path = path.removeprefix(self.server.url)
+        headers = {"Accept": "application/json", **options.pop("headers", {})}
+        answer: requests.Response = self.server.session.request(
+            method, self.server.url + path, headers=headers, timeout=60, **options
+        )
+        self.judge(method, path, answer)
+        return answer
+
+    def get(self, path: str) -> requests.Response:
+        return self.ask("GET", path)
+
+
+@pytest.fixture(scope="session")
+def judge(running_server: Any, request: pytest.FixtureRequest) -> Judge:
+    try:
+        standard = request.getfixturevalue("standard")
+    except pytest.skip.Exception:
+        # What was not held against them is told by the tests that need them.
+        standard = None
+    return Judge(without_nullable(running_server.get("/openapi").json()), standard)
+
+
+@pytest.fixture(scope="session")
+def api(running_server: Any, judge: Judge) -> Api:
+    return Api(running_server, judge)
+
+
+def image(folder: Path, name: str, shift: int) -> Json:
+    """An image of 128 px of one texture, moved east by some pixels."""
+    texture = gaussian_filter(np.random.default_rng(3).normal(size=(160, 160)), 1.5)
+    values = (2000 + 4000 * texture).clip(1, 9000).astype("uint16")
+    profile = {"driver": "GTiff", "width": 128, "height": 128, "count": 1, "dtype": "uint16"}
+    place = from_origin(500_000, 5_400_000, 10, 10)
+    with rasterio.open(folder / name, "w", **profile, crs="EPSG:32633", transform=place) as dataset:
+        dataset.write(values[16:144, 16 - shift : 144 - shift], 1)
+    return {"href": f"file://{folder / name}"}
+
+
+def pair(folder: Path) -> Json:
+    """Inputs of ``mpic-opt``: the smallest pair that has a map."""
+    return {
+        "reference": image(folder, "conformance-before.tif", 0),
+        "secondary": image(folder, "conformance-after.tif", 2),
+        "reference_date": "2016-05-29",
+        "secondary_date": "2016-06-08",
+        "coregistration": False,
+        "deramp": False,
+    }
+
+
+def suite_inputs(folder: Path) -> Json:
+    """Inputs of ``echo`` as the suite sends them."""
+    return {"stringInput": "teststring", "objectInput": {"value": "teststring"}}
+
+
+INPUTS: Mapping[str, Callable[[Path], Json]] = {"echo": suite_inputs, "mpic-opt": pair}
+"""For each process, what it can be executed with."""
+
+TIFF = {"mediaType": "image/tiff", "encoding": "base64"}
+KINDS: Mapping[str, Mapping[str, Json]] = {
+    "echo": {
+        "array": {"arrayInput": [1, 2, 3]},
+        # Numbers of no coordinate reference system, and a name of an old one: as the suite has it.
+        "bbox": {
+            "bboxInput": {
+                "bbox": [345345345, 345345345, 345345346, 345345346],
+                "crs": "urn:ogc:def:crs:EPSG:6.6:4326",
+            }
+        },
+        "object": {"objectInput": {"value": "teststring"}},
+        "mixed": {"mixedInput": "teststring"},
+        "binary": {"imageInput": {"value": "SUkqAAgAAAAAAAAAAAA=", "format": TIFF}},
+        "reference": {"imageInput": {"href": "https://example.org/a.tif", "format": TIFF}},
+        "qualified": {"stringInput": {"value": "teststring"}},
+    },
+    "mpic-opt": {
+        "array": {"extras": ["raw", "pixels"]},
+        "bbox": {
+            "aoi": {
+                "bbox": [500_100, 5_398_900, 501_100, 5_399_900],
+                "crs": "http://www.opengis.net/def/crs/EPSG/0/32633",
+            }
+        },
+        "mixed": {
+            "aoi": {
+                "type": "Polygon",
+                "coordinates": [
+                    [
+                        [15.0, 48.75],
+                        [15.017, 48.75],
+                        [15.017, 48.739],
+                        [15.0, 48.739],
+                        [15.0, 48.75],
+                    ]
+                ],
+            }
+        },
+        "qualified": {"window": {"value": 15}},
+    },
+}
+"""For each process, inputs of every kind that it has beside those it is executed with."""
+
+
+@dataclass
+class Service:
+    """A process, and what to send to it."""
+
+    api: Api
+    id: str
+    description: Json
+    inputs: Json
+    made: list[str] = field(default_factory=list)
+
+    @property
+    def synchronous(self) -> bool:
+        return "sync-execute" in self.description["jobControlOptions"]
+
+    @property
+    def transmission(self) -> str:
+        found: str = self.description["outputTransmission"][0]
+        return found
+
+    def outputs(self, *names: str, by: str = "") -> Json:
+        """The member ``outputs`` of a request; all outputs if none is named."""
+        chosen = names or tuple(self.description["outputs"])
+        return {name: {"transmissionMode": by or self.transmission} for name in chosen}
+
+    def post(self, document: Json, prefer: str = "") -> requests.Response:
+        """Ask for an execution; the job it made is dismissed when the test has ended."""
+        headers = {"Prefer": prefer} if prefer else {}
+        path = f"/processes/{self.id}/execution"
+        answer = self.api.ask("POST", path, json=document, headers=headers)
+        if answer.status_code == 201:
+            self.made.append(answer.json()["jobID"])
+        return answer
+
+    def execute(self, prefer: str = "", **document: Any) -> requests.Response:
+        """Ask for an execution with inputs that it takes, and see that it is none refused."""
+        answer = self.post({"inputs": self.inputs, **document}, prefer)
+        expected = (200, 204) if self.synchronous and not prefer else (201,)
+        assert answer.status_code in expected, answer.text
+        return answer
+
+    def dismiss(self) -> None:
+        for job in self.made:
+            self.api.ask("DELETE", f"/jobs/{job}")
+
+
+@pytest.fixture(scope="session", params=list(PIPELINES))
+def described(request: pytest.FixtureRequest, api: Api) -> Service:
+    """Each process of the server."""
+    name: str = request.param
+    description = api.get(f"/processes/{name}").json()
+    return Service(api, name, description, INPUTS[name](api.server.images))
+
+
+@pytest.fixture
+def service(described: Service) -> Iterator[Service]:
+    """Each process; the jobs that a test makes of it go when it ends."""
+    found = copy.copy(described)
+    found.made = []
+    yield found
+    found.dismiss()
+
+
+@pytest.fixture(scope="session")
+def known() -> dict[tuple[str, str], str]:
+    """Jobs that have succeeded, by process and form of their results."""
+    return {}
+
+
+@pytest.fixture
+def ended(described: Service, known: dict[tuple[str, str], str]) -> Callable[[str], str]:
+    """A job of the process that has succeeded, by the form of its results."""
+
+    def make(response: str) -> str:
+        key = (described.id, response)
+        if key not in known:
+            job = described.execute("respond-async", response=response).json()["jobID"]
+            info = described.api.server.wait(job, 300)
+            assert info["status"] == "successful", info
+            known[key] = job
+        return known[key]
+
+    return make
+
+
+@pytest.fixture
+def kinds(described: Service) -> Mapping[str, Json]:
+    return KINDS[described.id]

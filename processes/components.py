@@ -220,7 +220,9 @@ RESPONSES: Json = {
         "content": _PROBLEM_BODY,
     },
     "NotAllowed": {
-        "description": "An API key is needed (401), or another site asked (403).",
+        "description": (
+            "An API key is needed (401); another site asked, or the key does not reach it (403)."
+        ),
         "content": _PROBLEM_BODY,
     },
     "NotFound": {"description": "There is no such thing, or not yet.", "content": _PROBLEM_BODY},

@@ -151,6 +151,13 @@ def _server_paths() -> Json:
         "/openapi": open_api,
         "/processes": get("processes", "The processes", "processList", "processLimit"),
         "/health": {"get": health},
+        "/metrics": _read(
+            "metrics",
+            "server",
+            "Measurements for operators, in the text format of Prometheus",
+            _json("Jobs, queue, disk and requests", _TEXT, "text/plain"),
+            errors={"403": "NotAllowed"},
+        ),
     }
 
 

@@ -2,13 +2,13 @@
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from flask import Request
 
-from server.errors import ListeningRefused, NotAuthenticated
+from server.errors import ListeningRefused, NotAuthenticated, NotPermitted
 from server.security import is_loopback
 
 Action = Literal["submit", "list", "read", "dismiss"]
@@ -50,7 +50,7 @@ STRANGER = User("", "none")
 """Someone without a key on a server that wants one."""
 
 
-def user_of(incoming: Request, keys: Mapping[str, str]) -> User:
+def user_of(incoming: Request, keys: Mapping[str, str], operators: Collection[str] = ()) -> User:
     """The user whose key came with a request.
 
     The key stands in ``Authorization: Bearer``, in ``X-API-Key``, or is the password of HTTP Basic,
@@ -60,6 +60,8 @@ def user_of(incoming: Request, keys: Mapping[str, str]) -> User:
     ----------
     keys
         The user's name by the SHA-256 (hex) of each key; empty without access control.
+    operators
+        Names of users who reach everything.
 
     Raises
     ------
@@ -76,7 +78,7 @@ def user_of(incoming: Request, keys: Mapping[str, str]) -> User:
     names = [name for known, name in keys.items() if hmac.compare_digest(known.lower(), digest)]
     if not names:
         raise NotAuthenticated("The API key is none of this server's.")
-    return User(names[0])
+    return User(names[0], "all" if names[0] in operators else "own")
 
 
 def may(user: User, action: Action, job: Owned | None = None) -> bool:
@@ -94,6 +96,13 @@ def require(user: User, action: Action) -> None:
         raise NotAuthenticated(
             "This server wants an API key: Authorization: Bearer KEY, or X-API-Key: KEY."
         )
+
+
+def require_operator(user: User) -> None:
+    """Refuse everyone who does not reach everything."""
+    require(user, "list")
+    if user.reach != "all":
+        raise NotPermitted("Only an operator of this server may see this.")
 
 
 def check_listening(host: str, keys: Mapping[str, str]) -> None:

@@ -4,7 +4,17 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response
 
-from server import access, answers, filters, links, problems, security, services, views
+from server import (
+    access,
+    answers,
+    filters,
+    links,
+    observation,
+    problems,
+    security,
+    services,
+    views,
+)
 from server.settings import Settings, current_settings
 
 
@@ -49,8 +59,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.jinja_env.globals.update(url=links.on_page, absolute=links.absolute)
     filters.install(app)
     services.install(app, services.Services(settings))
+    views.register(app)
+    observation.install(app)
     given = (*settings.allowed_hosts, urlsplit(settings.base_url).netloc)
     security.install(app, frozenset(map(security.host_name, given)) - {""})
     problems.install(app)
-    views.register(app)
     return app

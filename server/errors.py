@@ -89,6 +89,12 @@ class NotAuthenticated(InputError):
     code = "not-authenticated"
 
 
+class NotPermitted(InputError):
+    """The API key is one of the server's, and does not reach this."""
+
+    code = "not-permitted"
+
+
 class CrossSite(InputError):
     """A page of another site tried to change something here."""
 

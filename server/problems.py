@@ -41,6 +41,7 @@ STATUS: Mapping[str, HTTPStatus] = {
     "no-such-upload": HTTPStatus.NOT_FOUND,
     "not-authenticated": HTTPStatus.UNAUTHORIZED,
     "not-found": HTTPStatus.NOT_FOUND,
+    "not-permitted": HTTPStatus.FORBIDDEN,
     "nothing-measured": HTTPStatus.UNPROCESSABLE_ENTITY,
     "precondition-failed": HTTPStatus.PRECONDITION_FAILED,
     "queue-full": HTTPStatus.TOO_MANY_REQUESTS,

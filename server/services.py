@@ -95,6 +95,7 @@ def install(app: object, made: Services) -> None:
 def user() -> access.User:
     """The user who sent the present request."""
     if "user" not in g:
-        g.user = access.user_of(request, services().settings.api_keys)
+        settings = services().settings
+        g.user = access.user_of(request, settings.api_keys, settings.operators)
     found: access.User = g.user
     return found

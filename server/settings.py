@@ -11,10 +11,10 @@ import os
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from core.declare import SourcePolicy
 
@@ -62,6 +62,8 @@ class Settings(BaseModel):
     api_keys: Annotated[dict[str, str], BeforeValidator(_from_text)] = Field(default={}, repr=False)
     """Who may use the server: the name of the user by the SHA-256 (hex) of each key.  Empty: no
     keys are asked for, and the server listens on loopback only."""
+    operators: Names = ()
+    """Users of `api_keys` who reach the jobs and uploads of everyone, and ``/metrics``."""
     web_workers: int = Field(default=2, ge=1)
     """Processes that answer requests."""
     web_threads: int = Field(default=8, ge=2)
@@ -117,6 +119,13 @@ class Settings(BaseModel):
     """What references in requests may point to."""
     configuration: Mapping[str, Any] = Field(default={}, repr=False)
     """The whole configuration document, for pygeoapi."""
+
+    @model_validator(mode="after")
+    def _check_operators(self) -> Self:
+        unknown = sorted(set(self.operators) - set(self.api_keys.values()))
+        if unknown:
+            raise ValueError(f"operators names {unknown[0]!r}, to whom none of api_keys belongs")
+        return self
 
     @property
     def database_url(self) -> str:

@@ -2,10 +2,10 @@
 
 from flask import Flask
 
-from server.views import execution, jobs, landing, processes, results, uploads
+from server.views import execution, jobs, landing, metrics, processes, results, uploads
 
 
 def register(app: Flask) -> None:
     """Give all paths to an application."""
-    for module in (landing, processes, execution, jobs, results, uploads):
+    for module in (landing, metrics, processes, execution, jobs, results, uploads):
         app.register_blueprint(module.blueprint)

@@ -173,6 +173,20 @@ def running_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]
 
 
 @pytest.fixture
+def server_with(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """Starts a server of the test's own, with other settings."""
+    started: list[Server] = []
+
+    def start(**settings: object) -> Server:
+        started.append(start_server(tmp_path / f"server{len(started)}", **settings))
+        return started[-1]
+
+    yield start
+    for server in started:
+        stop_server(server)
+
+
+@pytest.fixture
 def until() -> Callable[..., None]:
     """Waits until something holds."""
 

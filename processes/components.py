@@ -240,6 +240,13 @@ RESPONSES: Json = {
         "description": "The job failed: nothing could be measured, or it came to a limit.",
         "content": _PROBLEM_BODY,
     },
+    "NotCarriedOut": {
+        "description": (
+            "The job failed: nothing could be measured, or it came to a limit; or the "
+            "Idempotency-Key came before with another body or for another process."
+        ),
+        "content": _PROBLEM_BODY,
+    },
     "Misdirected": {
         "description": "The Host of the request is no name of this server.",
         "content": _PROBLEM_BODY,
@@ -316,6 +323,14 @@ PARAMETERS: Json = {
         "RFC 7240: respond-async for a job at once; wait=N to wait up to N seconds (20 at most) "
         "for the results. Preference-Applied in the answer tells what was done.",
     ),
+    "Idempotency-Key": {
+        **_header(
+            "Idempotency-Key",
+            "A name of your choice for this request. Sent again with the same body while the name "
+            "is kept (a day, unless the operator says otherwise), it gives the same job.",
+        ),
+        "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
+    },
     "Range": _header("Range", "One range of bytes."),
     "If-None-Match": _header("If-None-Match", "ETags that the client has: 304 if one still holds."),
     "If-Match": _header("If-Match", "ETags that the client wants: 412 if none holds."),

@@ -218,9 +218,9 @@ def _execute(service: Pipeline) -> Json:
         f"execute-{service.id}",
         service.id,
         service.title,
-        parameters=("Prefer",),
+        parameters=("Prefer", "Idempotency-Key"),
         responses=answers,
-        errors={**_FAILED, **_REFUSALS, "429": "Busy"},
+        errors={**_FAILED, **_REFUSALS, "422": "NotCarriedOut", "429": "Busy"},
         body=_request_body(service),
     )
     return {**operation, "description": service.text}

@@ -138,6 +138,12 @@ class QueueFull(OptiGroundError):
     code = "queue-full"
 
 
+class KeyReused(InputError):
+    """The Idempotency-Key was used before, for another request."""
+
+    code = "idempotency-key-reused"
+
+
 class WrongSchema(OptiGroundError):
     """The store was made by another version of the server."""
 

@@ -33,6 +33,7 @@ STATUS: Mapping[str, HTTPStatus] = {
     "cancelled": HTTPStatus.GONE,
     "cross-site": HTTPStatus.FORBIDDEN,
     "disk-full": HTTPStatus.INSUFFICIENT_STORAGE,
+    "idempotency-key-reused": HTTPStatus.UNPROCESSABLE_ENTITY,
     "limit-reached": HTTPStatus.UNPROCESSABLE_ENTITY,
     "method-not-allowed": HTTPStatus.METHOD_NOT_ALLOWED,
     "misdirected": HTTPStatus.MISDIRECTED_REQUEST,

@@ -111,6 +111,8 @@ class Settings(BaseModel):
     """Bytes that stay free on the disk of `data`: below, submissions and uploads are refused."""
     retention_days: float = Field(default=30.0, gt=0)
     """Days that results are kept after the end of a job."""
+    idempotency_hours: float = Field(default=24.0, gt=0)
+    """Hours during which a request with the same ``Idempotency-Key`` gives the same job."""
     upload_retention_days: float = Field(default=7.0, gt=0)
     """Days that an uploaded file is kept."""
     numba_cache: Path = Path("numba")

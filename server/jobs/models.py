@@ -12,6 +12,25 @@ FINAL: frozenset[Status] = frozenset({"successful", "failed", "dismissed"})
 
 
 @dataclass(frozen=True)
+class Key:
+    """The name that a client gave to a request, to send it again without making a second job.
+
+    Parameters
+    ----------
+    name
+        Unique among the owner's requests as long as it is kept.
+    digest
+        SHA-256 (hex) of what was asked for.
+    kept_s
+        Seconds that the name is kept.
+    """
+
+    name: str
+    digest: str
+    kept_s: float
+
+
+@dataclass(frozen=True)
 class NewJob:
     """A job that was validated and is to be put into the queue.
 
@@ -32,6 +51,8 @@ class NewJob:
         Ids of the uploaded files among `files`.
     jobs_used
         Ids of the jobs whose results are among `files`.
+    key
+        The client's name of the request, if it gave one.
     """
 
     id: str
@@ -43,6 +64,7 @@ class NewJob:
     resources: Mapping[str, float] = field(default_factory=dict)
     uploads_used: tuple[str, ...] = ()
     jobs_used: tuple[str, ...] = ()
+    key: Key | None = None
 
 
 @dataclass(frozen=True)

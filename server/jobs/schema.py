@@ -120,6 +120,18 @@ uses = Table(
     Index("uses_by_used", "kind", "used"),
 )
 
+# Names that clients gave to their requests, so that one sent again makes no second job.
+keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("owner", Text, primary_key=True),
+    Column("name", String(255), primary_key=True),
+    Column("digest", String(64), nullable=False),
+    Column("job", String(64), ForeignKey("jobs.id"), nullable=False),
+    Column("expires", BigInteger, nullable=False),
+    Index("idempotency_keys_by_expiry", "expires"),
+)
+
 dispatchers = Table(
     "dispatchers",
     metadata,
@@ -133,7 +145,21 @@ dispatchers = Table(
 
 Step = Sequence[str]
 
-STEPS: tuple[Step, ...] = ()
+STEPS: tuple[Step, ...] = (
+    (
+        """
+        CREATE TABLE idempotency_keys (
+            owner TEXT NOT NULL,
+            name VARCHAR(255) NOT NULL,
+            digest VARCHAR(64) NOT NULL,
+            job VARCHAR(64) NOT NULL REFERENCES jobs (id),
+            expires BIGINT NOT NULL,
+            PRIMARY KEY (owner, name)
+        )
+        """,
+        "CREATE INDEX idempotency_keys_by_expiry ON idempotency_keys (expires)",
+    ),
+)
 """SQL of each step forward: the first leads from version 1 to version 2, and so on."""
 
 

@@ -24,8 +24,9 @@ from sqlalchemy import (
 from sqlalchemy.exc import SQLAlchemyError
 
 from server.errors import NoSuchJob, NoSuchUpload, QueueFull, UploadInUse
+from server.jobs import keys
 from server.jobs.database import Database, microseconds
-from server.jobs.models import Job, NewJob, Status, Transition, Upload
+from server.jobs.models import Job, Key, NewJob, Status, Transition, Upload
 from server.jobs.process import kernel_boot
 from server.jobs.records import (
     as_json,
@@ -58,16 +59,20 @@ class Store:
         self._user_queue_limit = user_queue_limit
 
     def create(self, new: NewJob) -> Job:
-        """Put a job into the queue.
+        """Put a job into the queue; where its key came before, the job that was made then.
 
         Raises
         ------
+        KeyReused
+            The key came before, and what was asked for was something else.
         QueueFull
             Too many jobs are waiting.
         NoSuchUpload, NoSuchJob
             A file that the job reads was removed meanwhile.
         """
         with self.database.writing(alone=True) as connection:
+            if new.key and (known := keys.job_under(connection, self.database, new.owner, new.key)):
+                return job_of(known)
             self._check_queue(connection, new.owner)
             self._check_inputs(connection, new)
             now = self.database.now()
@@ -81,7 +86,21 @@ class Store:
             for kind, used in _uses(new):
                 connection.execute(insert(uses).values(job=new.id, kind=kind, used=used))
             write_transition(connection, now, {**row, "status": None}, "accepted", "web")
+            if new.key:
+                keys.remember(connection, self.database, new.owner, new.key, new.id)
         return job_of(row)
+
+    def made_under(self, owner: str, key: Key) -> Job | None:
+        """The job that a request of this user under this key made before, if there is one.
+
+        Raises
+        ------
+        KeyReused
+            What was asked for then was something else.
+        """
+        with self.database.reading() as connection:
+            row = keys.job_under(connection, self.database, owner, key)
+        return job_of(row) if row else None
 
     def get(self, job_id: str) -> Job | None:
         """The job of this id, if there is one."""

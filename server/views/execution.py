@@ -1,5 +1,7 @@
 """Running a process, and looking at its inputs before."""
 
+import hashlib
+import re
 import time
 import uuid
 from dataclasses import asdict
@@ -12,14 +14,16 @@ from core import job as job_module
 from core.declare import Pipeline, Validated
 from server import access, answers, references
 from server.documents import status_info
-from server.errors import ServerBusy
-from server.jobs.models import Job, NewJob
+from server.errors import BadRequest, ServerBusy
+from server.jobs.models import Job, Key, NewJob
 from server.links import absolute
 from server.preferences import LONGEST_WAIT_S, Preferences, preferences
 from server.results import answer_to_execution
 from server.services import services, user
 
 blueprint = Blueprint("execution", __name__)
+
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 LOOK_AGAIN_S = 0.05
 """Between two looks at a job that a request waits for."""
@@ -28,11 +32,13 @@ LOOK_AGAIN_S = 0.05
 @blueprint.post("/processes/<process_id>/execution")
 def execute(process_id: str) -> Response:
     """Check a request, put a job into the queue, and answer with it or with its results."""
-    pipeline, validated = _validated(process_id)
-    answers.require_space()
+    pipeline, body, validated = _validated(process_id)
     preferred = preferences(request.headers.getlist("Prefer"))
     synchronous = _is_synchronous(pipeline, preferred)
-    job = _create(pipeline, validated, "sync" if synchronous else "async")
+    key = _key(pipeline, body)
+    # Before anything that could refuse what was taken once: files used then may be gone by now.
+    job = services().store.made_under(user().name, key) if key else None
+    job = job or _create(pipeline, validated, "sync" if synchronous else "async", key)
     wait_s = preferred.wait_s if preferred.wait_s is not None else LONGEST_WAIT_S * synchronous
     waited = False
     if wait_s > 0:
@@ -54,7 +60,7 @@ def execute(process_id: str) -> Response:
 @blueprint.post("/processes/<process_id>/inspect")
 def inspect(process_id: str) -> Response:
     """Look at the headers of the files that a request names, without making a job."""
-    pipeline, validated = _validated(process_id)
+    pipeline, _, validated = _validated(process_id)
     answers.require_space()
     resolved = references.resolve(validated.document, services().store, user())
     with services().waiting.place("job") as place:
@@ -73,11 +79,11 @@ def inspect(process_id: str) -> Response:
     return answers.as_json(found)
 
 
-def _validated(process_id: str) -> tuple[Pipeline, Validated]:
+def _validated(process_id: str) -> tuple[Pipeline, bytes, Validated]:
     pipeline = services().pipeline(process_id)
     access.require(user(), "submit")
     body = answers.require_json()
-    return pipeline, declare.validate(pipeline, body, services().settings.policy)
+    return pipeline, body, declare.validate(pipeline, body, services().settings.policy)
 
 
 def _is_synchronous(pipeline: Pipeline, preferred: Preferences) -> bool:
@@ -87,7 +93,22 @@ def _is_synchronous(pipeline: Pipeline, preferred: Preferences) -> bool:
     return preferred.wait_s is not None or not preferred.respond_async
 
 
-def _create(pipeline: Pipeline, validated: Validated, mode: Literal["sync", "async"]) -> Job:
+def _key(pipeline: Pipeline, body: bytes) -> Key | None:
+    """The client's name of this request; the same body for another process is another request."""
+    name = request.headers.get("Idempotency-Key")
+    if name is None:
+        return None
+    if not _KEY.fullmatch(name):
+        raise BadRequest("An Idempotency-Key has 1 to 255 visible ASCII characters, no spaces.")
+    asked = pipeline.id.encode() + b"\0" + body
+    kept_s = services().settings.idempotency_hours * 3600
+    return Key(name, hashlib.sha256(asked).hexdigest(), kept_s)
+
+
+def _create(
+    pipeline: Pipeline, validated: Validated, mode: Literal["sync", "async"], key: Key | None
+) -> Job:
+    answers.require_space()
     store = services().store
     resolved = references.resolve(validated.document, store, user())
     return store.create(
@@ -101,6 +122,7 @@ def _create(pipeline: Pipeline, validated: Validated, mode: Literal["sync", "asy
             resources=asdict(pipeline.resources),
             uploads_used=tuple(sorted(resolved.uploads)),
             jobs_used=tuple(sorted(resolved.jobs)),
+            key=key,
         )
     )
 

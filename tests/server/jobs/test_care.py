@@ -4,15 +4,16 @@ import shutil
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 
 from server.errors import StoreFault, WrongSchema
 from server.jobs import care, schema
 from server.jobs.claims import Claims, Places
-from server.jobs.models import NewJob
+from server.jobs.models import Key, NewJob
 from server.jobs.store import Store
 
-ONE_STEP = (("ALTER TABLE jobs ADD COLUMN colour TEXT", "UPDATE jobs SET colour = 'red'"),)
+COLOUR = ("ALTER TABLE jobs ADD COLUMN colour TEXT", "UPDATE jobs SET colour = 'red'")
+ONE_MORE = (*schema.STEPS, COLOUR)
 
 
 def set_version(store: Store, version: int) -> None:
@@ -69,8 +70,8 @@ def test_an_older_store_is_refused_until_it_was_led_forward(
 ) -> None:
     store.create(NewJob("j1", "echo", "ana", {}))
     store.close()
-    monkeypatch.setattr(schema.check, "__defaults__", (ONE_STEP,))
-    monkeypatch.setattr(schema.migrate, "__defaults__", (ONE_STEP,))
+    monkeypatch.setattr(schema.check, "__defaults__", (ONE_MORE,))
+    monkeypatch.setattr(schema.migrate, "__defaults__", (ONE_MORE,))
     with pytest.raises(WrongSchema, match="migrate"):
         store.get("j1")
     assert care.migrate(store.database) == 1
@@ -78,6 +79,40 @@ def test_an_older_store_is_refused_until_it_was_led_forward(
     assert store.get("j1") is not None
     with store.database.reading() as connection:
         assert connection.execute(text("SELECT colour FROM jobs")).scalar_one() == "red"
+
+
+def tables(store: Store) -> dict[str, object]:
+    """What each table has, as the database tells it."""
+    with store.database.reading() as connection:
+        look = inspect(connection)
+        return {
+            name: (
+                [(c["name"], str(c["type"]), c["nullable"]) for c in look.get_columns(name)],
+                look.get_pk_constraint(name)["constrained_columns"],
+                [
+                    (f["constrained_columns"], f["referred_table"])
+                    for f in look.get_foreign_keys(name)
+                ],
+                sorted((i["name"], i["column_names"]) for i in look.get_indexes(name)),
+            )
+            for name in look.get_table_names()
+        }
+
+
+def test_a_store_of_version_1_is_led_to_the_tables_of_a_new_one(store: Store) -> None:
+    made = store.create(NewJob("j1", "echo", "ana", {}))
+    new = tables(store)
+    with store.database.writing() as connection:
+        connection.execute(text("DROP TABLE idempotency_keys"))
+    set_version(store, 1)
+    store.close()
+    with pytest.raises(WrongSchema, match="migrate"):
+        store.get("j1")
+    assert care.migrate(store.database) == len(schema.STEPS)
+    assert tables(store) == new
+    assert store.get("j1") == made
+    again = NewJob("j2", "echo", "ana", {}, key=Key("k", "0" * 64, 60.0))
+    assert store.create(again) == store.create(again)
 
 
 def test_a_newer_store_is_refused_and_left_alone(store: Store) -> None:

@@ -371,6 +371,12 @@ def ended(described: Service, known: dict[tuple[str, str], str]) -> Callable[[st
     return make
 
 
+@pytest.fixture(name="pair")
+def make_pair() -> Callable[[Path], Json]:
+    """Writes the smallest pair of images that has a map."""
+    return pair
+
+
 @pytest.fixture
 def kinds(described: Service) -> Mapping[str, Json]:
     return KINDS[described.id]

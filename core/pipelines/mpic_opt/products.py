@@ -90,7 +90,8 @@ class _Meter:
             self._done[name] = max(self._done[name], done)
             total = sum(self._done.values()) / len(self._done)
             begun = sum(part > 0 for part in self._done.values())
-            self._progress.report(total, f"writing rasters, {begun} of {len(self._done)} begun")
+            message = f"writing rasters, {begun} of {len(self._done)} begun, {total:.1%} written"
+            self._progress.report(total, message)
 
 
 def raster_product(output: Output, units: Units) -> RasterProduct:

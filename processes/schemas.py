@@ -78,6 +78,8 @@ def _request_schema(service: Pipeline) -> Json:
 def _results_schema(service: Pipeline) -> Json:
     return {
         "type": "object",
+        # Closed, or else each service's results would pass for any other's.
+        "additionalProperties": False,
         "properties": {
             output.id: _result_schema(output, linked="reference" in service.transmission)
             for output in service.output_list

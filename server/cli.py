@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from core.errors import OptiGroundError
+from server import logs
 from server.errors import PortInUse
 from server.settings import PREFIX, Settings, current_settings
 
@@ -31,11 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain("the server runs on Linux; `optiground` runs here too", 2)
     options = _parser().parse_args(given)
     _into_environment(options)
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"
-    )
     try:
         settings = current_settings()
+        logs.install(settings)
     except (ValueError, OSError) as error:
         return _complain(f"the settings cannot be used: {error}", 2)
     return _obey(settings, options)

@@ -6,6 +6,7 @@ They come from the section ``optiground:`` of pygeoapi's configuration file; an 
 """
 
 import difflib
+import ipaddress
 import json
 import os
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from core.declare import SourcePolicy
 
@@ -64,6 +65,14 @@ class Settings(BaseModel):
     keys are asked for, and the server listens on loopback only."""
     operators: Names = ()
     """Users of `api_keys` who reach the jobs and uploads of everyone, and ``/metrics``."""
+    trusted_proxies: Names = ()
+    """Addresses or networks of proxies whose ``X-Forwarded-For`` tells the client, for the log."""
+    log_format: Literal["text", "json"] = "text"
+    """Lines of the server's log: for people, or JSON objects for programs."""
+    log_file: Path | None = None
+    """File of the server's log; none for the standard error.  Relative ones start at `data`."""
+    log_limit: int = Field(default=64 * MIB, ge=64 << 10)
+    """Bytes of `log_file` and of the older one beside it, together."""
     web_workers: int = Field(default=2, ge=1)
     """Processes that answer requests."""
     web_threads: int = Field(default=8, ge=2)
@@ -121,6 +130,13 @@ class Settings(BaseModel):
     """What references in requests may point to."""
     configuration: Mapping[str, Any] = Field(default={}, repr=False)
     """The whole configuration document, for pygeoapi."""
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_networks(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        for network in given:
+            ipaddress.ip_network(network, strict=False)
+        return given
 
     @model_validator(mode="after")
     def _check_operators(self) -> Self:
@@ -231,7 +247,10 @@ def _refuse_unknown(environ: Mapping[str, str]) -> None:
 def _with_absolute_paths(settings: Settings, file: Path) -> Settings:
     base = Path.cwd() if file == PACKAGED else file.absolute().parent
     data = base / settings.data
-    return settings.model_copy(update={"data": data, "numba_cache": data / settings.numba_cache})
+    update = {"data": data, "numba_cache": data / settings.numba_cache}
+    if settings.log_file is not None:
+        update["log_file"] = data / settings.log_file
+    return settings.model_copy(update=update)
 
 
 @cache

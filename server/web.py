@@ -1,9 +1,13 @@
 """How gunicorn serves the application: its configuration file, read as ``python:server.web``."""
 
+import logging
+
 import server.gateway  # noqa: F401 -- pygeoapi costs a CPU-second, once, before the workers fork
+from server import logs
 from server.settings import current_settings
 
 _settings = current_settings()
+logs.install(_settings)
 _host = f"[{_settings.host}]" if ":" in _settings.host else _settings.host
 
 bind = f"{_host}:{_settings.port}"
@@ -20,3 +24,10 @@ limit_request_line = 8190
 control_socket_disable = True
 errorlog = "-"
 loglevel = "warning"
+
+
+def on_starting(_: object) -> None:
+    """Let gunicorn's own lines go where all others go."""
+    own = logging.getLogger("gunicorn.error")
+    own.handlers.clear()
+    own.propagate = True

@@ -1,5 +1,6 @@
 """What a job tells while it runs: status, heartbeat, two logs, and at last its result."""
 
+import contextlib
 import json
 import logging
 import os
@@ -24,6 +25,8 @@ TICK = 0.5
 """Seconds between heartbeats."""
 PACE = 0.25
 """Seconds that lie at least between two writings of the status."""
+LOG_KEPT = 100_000
+"""Bytes of each log that are kept, the last ones; a log grows to twice as many before it is cut."""
 RESERVE = 1 << 16
 """Bytes kept for ``result.json``, so that a full disk can still be reported."""
 
@@ -81,6 +84,7 @@ class Journal:
         for handler in self._handlers:
             root.removeHandler(handler)
             handler.close()
+        self._cut_logs(LOG_KEPT)
 
     def listen(self, fraction: float, message: str) -> None:
         """Take a report of progress, a :data:`core.progress.Listener`; it never goes backwards."""
@@ -119,9 +123,16 @@ class Journal:
             with self._lock:
                 if self._stale:
                     self._write_status()
+            self._cut_logs(2 * LOG_KEPT)
             if self._parent and os.getppid() != self._parent:
                 self._parent = 0
                 self._interruption.want()
+
+    def _cut_logs(self, longest: int) -> None:
+        for name in (LOG, OPERATOR_LOG):
+            # On a full or vanished disk too, that is for the job to notice.
+            with contextlib.suppress(OSError):
+                cut(self.directory / name, longest)
 
     def _write_status(self) -> None:
         status = {
@@ -152,6 +163,22 @@ def without_folders(text: str) -> str:
     'cannot read a.tif of https://example.org/b/a.tif'
     """
     return _FOLDERS.sub("", text)
+
+
+def cut(path: Path, longest: int = LOG_KEPT) -> None:
+    """Shorten a log that is longer than `longest` to its last lines, `LOG_KEPT` bytes of them.
+
+    It stays the same file, since programs that were started for the job append to it by themselves.
+    """
+    if path.is_symlink() or not path.is_file() or path.stat().st_size <= longest:
+        return
+    with path.open("r+b") as stream:
+        stream.seek(-LOG_KEPT, os.SEEK_END)
+        tail = stream.read()
+        kept = tail[tail.find(b"\n") + 1 :]
+        stream.seek(0)
+        stream.write(kept)
+        stream.truncate()
 
 
 def _user_log(directory: Path) -> logging.Handler:

@@ -31,6 +31,8 @@ def conclude(
     job_id, number = watch.attempt.job_id, watch.attempt.number
     if not _write(watch, lost_before, claims, discard):
         claims.release(job_id, number)
+    fields = {"job": job_id, "duration_s": watch.usage.wall_s}
+    log.info("attempt %d is over", number, extra=fields)
 
 
 def fail(claims: Claims, job_id: str, number: int, error: Exception) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 from sqlalchemy.exc import SQLAlchemyError
 
 from core.errors import OptiGroundError
-from core.job.journal import LOG, OPERATOR_LOG
+from core.job.journal import LOG, OPERATOR_LOG, cut
 from core.job.request import REQUEST
 from server.jobs.belonging import check
 from server.jobs.launcher import LocalLauncher
@@ -20,8 +20,6 @@ from server.jobs.models import Job
 from server.jobs.upkeep import Upkeep
 from server.settings import Settings
 
-LOG_KEPT = 100_000
-"""Bytes of the log that stay when the results go."""
 _GRACE_S = 3600.0
 """What is younger may belong to a record that is just being written."""
 _LOGS = frozenset({LOG, OPERATOR_LOG})
@@ -183,6 +181,9 @@ def remove(path: Path) -> None:
 
 
 def _tidy(job: Job, workdir: Path) -> None:
+    for log_file in _LOGS:
+        # A job that was killed did not do it by itself.
+        cut(workdir / log_file)
     if job.status == "successful" and job.removed is None:
         remove(workdir / "scratch")
         # It holds the references as they came, with their credentials.
@@ -192,23 +193,9 @@ def _tidy(job: Job, workdir: Path) -> None:
     for entry in _children(workdir):
         if entry.name not in kept:
             remove(entry)
-    if job.removed is not None:
-        _cut(workdir / LOG)
     for attempt in _children(workdir.parent):
         if attempt != workdir:
             remove(attempt)
-
-
-def _cut(path: Path) -> None:
-    """Shorten a log to its last lines."""
-    if not path.is_file() or path.stat().st_size <= LOG_KEPT:
-        return
-    with path.open("rb") as stream:
-        stream.seek(-LOG_KEPT, 2)
-        tail = stream.read()
-    shorter = path.with_name(f".{path.name}")
-    shorter.write_bytes(tail[tail.find(b"\n") + 1 :])
-    shorter.rename(path)
 
 
 def _children(folder: Path) -> list[Path]:

@@ -59,6 +59,18 @@ _EXCEPTION: Json = {
     },
 }
 
+_SUBSCRIBER: Json = {
+    "type": "object",
+    "description": "Who is told how the job goes, by POST; only on servers that declare callback.",
+    "additionalProperties": False,
+    "required": ["successUri"],
+    "properties": {
+        "successUri": text("Gets the results.", format="uri"),
+        "inProgressUri": text("Gets the status when the job starts.", format="uri"),
+        "failedUri": text("Gets the status if the job fails or is dismissed.", format="uri"),
+    },
+}
+
 _STATUS_INFO: Json = {
     "type": "object",
     "description": "Status of a job.",
@@ -181,6 +193,7 @@ SCHEMAS: Json = {
     "processList": listed("processSummary", "processes"),
     "process": _PROCESS,
     "statusInfo": _STATUS_INFO,
+    "subscriber": _SUBSCRIBER,
     "jobList": listed("statusInfo", "jobs"),
     "upload": _UPLOAD,
     "uploadList": listed("upload", "uploads"),

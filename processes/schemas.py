@@ -70,6 +70,7 @@ def _request_schema(service: Pipeline) -> Json:
             "outputs": outputs,
             "response": {"type": "string", "enum": ["raw", "document"]},
             "process": {"type": "string", "enum": [service.id]},
+            "subscriber": ref("subscriber"),
             "version": {"type": "string", "description": "Version the request was made with."},
         },
     }

@@ -21,7 +21,8 @@ Json = dict[str, Any]
 
 _SPEC = "http://www.opengis.net/spec/"
 _PROCESSES = f"{_SPEC}ogcapi-processes-1/1.0/conf/"
-_NOT_SERVED = frozenset({f"{_SPEC}ogcapi-common-2/1.0/conf/collections", f"{_PROCESSES}callback"})
+_CALLBACK = f"{_PROCESSES}callback"
+_NOT_SERVED = frozenset({f"{_SPEC}ogcapi-common-2/1.0/conf/collections", _CALLBACK})
 _SERVED = tuple(_PROCESSES + name for name in ("html", "job-list", "dismiss"))
 _ABSENT = ("/collections", "/TileMatrixSets", "f=jsonld")
 """Parts of links to what pygeoapi has and this server has not."""
@@ -58,6 +59,8 @@ class Gateway:
         The configuration as in ``pygeoapi-config.yml``; it is copied, pygeoapi writes into its own.
     url
         The address of this server, without a trailing slash.
+    callbacks
+        Whether subscribers of jobs are told.
 
     Raises
     ------
@@ -65,13 +68,14 @@ class Gateway:
         Whatever pygeoapi raises where a plugin cannot be loaded.
     """
 
-    def __init__(self, config: Mapping[str, Any], url: str) -> None:
+    def __init__(self, config: Mapping[str, Any], url: str, *, callbacks: bool = False) -> None:
         own = copy.deepcopy(dict(config))
         own["server"] = {**own["server"], "url": url, "gzip": False, "pretty_print": False}
         own["server"]["manager"] = {"name": f"{__name__}.{Manager.__name__}"}
         processes = [k for k, v in own["resources"].items() if v.get("type") == "process"]
         count = max(1, len(processes))
         own["server"]["limits"] = {"default_items": count, "max_items": count}
+        self._served = _SERVED + ((_CALLBACK,) if callbacks else ())
         self._api = API(own, openapi={})
         for process_id in processes:
             self._api.manager.get_processor(process_id)
@@ -92,7 +96,7 @@ class Gateway:
     def conformance(self) -> Json:
         """The conformance classes that hold here."""
         declared = set(self._answer(conformance)["conformsTo"]) - _NOT_SERVED
-        return {"conformsTo": sorted(declared.union(_SERVED))}
+        return {"conformsTo": sorted(declared.union(self._served))}
 
     def processes(self) -> Json:
         """The process list.

@@ -61,7 +61,9 @@ class Services:
         """What pygeoapi answers here; importing it takes a CPU-second, so not before need."""
         from server.gateway import Gateway
 
-        return Gateway(self.settings.configuration, self.settings.base_url)
+        settings = self.settings
+        callbacks = bool(settings.callback_secret)
+        return Gateway(settings.configuration, settings.base_url, callbacks=callbacks)
 
     def pipeline(self, process_id: str) -> Pipeline:
         """The process of this id.

@@ -122,6 +122,8 @@ class Settings(BaseModel):
     """Days that results are kept after the end of a job."""
     idempotency_hours: float = Field(default=24.0, gt=0)
     """Hours during which a request with the same ``Idempotency-Key`` gives the same job."""
+    callback_secret: str = Field(default="", pattern=r"^$|^.{16,}$", repr=False)
+    """Signs what is sent to subscribers of jobs, 16 characters at least; empty: none are taken."""
     upload_retention_days: float = Field(default=7.0, gt=0)
     """Days that an uploaded file is kept."""
     numba_cache: Path = Path("numba")

@@ -7,6 +7,8 @@ from typing import Any
 from core.declare.document import pointer, said
 from core.declare.listing import Output
 from core.declare.pipeline import Pipeline
+from core.declare.subscriber import subscriber_problems
+from core.declare.values import SourcePolicy
 from core.errors import (
     MalformedRequest,
     OptiGroundError,
@@ -25,13 +27,22 @@ _OUTPUT_MEMBERS = ("transmissionMode", "format")
 _FORMAT_MEMBERS = ("mediaType", "encoding", "schema")
 
 
-def members(pipeline: Pipeline, document: Any) -> Iterator[Problem]:
-    """Problems of a document's members, the inputs themselves aside."""
+def members(pipeline: Pipeline, document: Any, callbacks: SourcePolicy | None) -> Iterator[Problem]:
+    """Problems of a document's members, the inputs themselves aside.
+
+    Parameters
+    ----------
+    callbacks
+        Where a subscriber may be; None: nobody can subscribe.
+    """
     if not isinstance(document, dict):
         message = "The request has to be a JSON object with a member inputs."
         yield Problem(MalformedRequest.code, "", shortened(document), "a JSON object", message)
         return
-    yield from _unknown(document, _MEMBERS, ())
+    known = _MEMBERS if callbacks is None else (*_MEMBERS, "subscriber")
+    yield from _unknown(document, known, ())
+    if callbacks is not None and "subscriber" in document:
+        yield from subscriber_problems(document["subscriber"], callbacks)
     for name, check in _CHECKS.items():
         if name in document:
             yield from check(pipeline, document[name])

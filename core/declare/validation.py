@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from itertools import islice
 from typing import Any, cast
@@ -53,6 +53,8 @@ class Validated:
         outputs and response.
     warnings
         What the user should know, such as a replay under another version.
+    subscriber
+        Who is to be told: an address by ``successUri``, ``inProgressUri``, ``failedUri``.
     """
 
     parameters: Parameters
@@ -60,10 +62,18 @@ class Validated:
     response: str | None
     document: dict[str, Any]
     warnings: tuple[str, ...] = ()
+    subscriber: Mapping[str, str] = field(default_factory=dict)
 
 
-def validate(pipeline: Pipeline, raw: bytes | str, policy: SourcePolicy) -> Validated:
+def validate(
+    pipeline: Pipeline, raw: bytes | str, policy: SourcePolicy, *, callbacks: bool = False
+) -> Validated:
     """The request in an execute document, ``{"inputs": {…}, "outputs": {…}, "response": …}``.
+
+    Parameters
+    ----------
+    callbacks
+        Whether the document may name a ``subscriber``.
 
     Raises
     ------
@@ -71,7 +81,8 @@ def validate(pipeline: Pipeline, raw: bytes | str, policy: SourcePolicy) -> Vali
         With all problems, each with its RFC 6901 pointer, value and what is allowed.
     """
     reading = read(raw)
-    problems = [*reading.problems, *islice(members(pipeline, reading.value), MOST_PROBLEMS + 1)]
+    wrong_members = members(pipeline, reading.value, policy if callbacks else None)
+    problems = [*reading.problems, *islice(wrong_members, MOST_PROBLEMS + 1)]
     document = reading.value if isinstance(reading.value, dict) else {}
     given = arguments(pipeline.input_list, document.get("inputs", {}))
     parameters, wrong = _parameters(pipeline, given)
@@ -100,7 +111,9 @@ def _validated(pipeline: Pipeline, parameters: Parameters, document: dict[str, A
     asked = document.get("version", pipeline.version)
     warnings = [] if asked == pipeline.version else [_other_version(pipeline, asked)]
     chosen = selection(pipeline, document)
-    return Validated(complete, chosen, document.get("response"), stored, tuple(warnings))
+    subscriber = document.get("subscriber", {})
+    response = document.get("response")
+    return Validated(complete, chosen, response, stored, tuple(warnings), subscriber)
 
 
 def _other_version(pipeline: Pipeline, asked: object) -> str:

@@ -12,7 +12,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from http.client import HTTPException
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
@@ -90,6 +90,11 @@ class Download:
                 raise refused(self.href, self.pointer, f"it leads to {redact(href)}: {reason}")
         raise unreachable(self.href, self.pointer, "it is redirected again and again")
 
+    def status_of(self, sent: bytes, headers: Mapping[str, str]) -> int:
+        """Send something there in place of fetching; the status, and no redirect is followed."""
+        with self._answer(self.href, sent, headers) as response:
+            return response.status
+
     def _next(self, href: str, location: str) -> str:
         try:
             return urljoin(href, location)
@@ -103,7 +108,9 @@ class Download:
         return "" if scheme in ("http", "https") else "it is no address of a web server."
 
     @contextmanager
-    def _answer(self, href: str) -> Iterator[BaseHTTPResponse]:
+    def _answer(
+        self, href: str, sent: bytes | None = None, more: Mapping[str, str] | None = None
+    ) -> Iterator[BaseHTTPResponse]:
         """The answer to one request; its connection ends at the deadline at the latest."""
         parts = urlsplit(href)
         addresses = self._addresses(parts)
@@ -116,9 +123,10 @@ class Download:
         watch.start()
         try:
             connection.request(
-                "GET",
+                "GET" if sent is None else "POST",
                 quote(urlunsplit(("", "", parts.path or "/", parts.query, "")), safe=_KEPT),
-                headers=self._headers(parts),
+                body=sent,
+                headers={**self._headers(parts), **(more or {})},
                 preload_content=False,
                 decode_content=False,
             )

@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from core.errors import DiskFull
 from core.job import JobRequest, child_environment, command, kernel_cache, prepare
+from server.callbacks import Messenger
 from server.jobs.belonging import settle
 from server.jobs.claims import Claims, Held, Places
 from server.jobs.conclusion import conclude, fail
@@ -35,6 +36,9 @@ from server.settings import Settings
 _BEAT_S = 2.0
 _SECOND = 1.0
 _TAKE_DOWN_S = 20.0
+_MESSENGERS = 4
+"""Subscribers that are called at the same time: a slow one holds up few others."""
+_FAREWELL_S = 1.0
 _MOST_STARTS = 5
 """Attempts from which on one that never started counts as lost, lest a job kill dispatchers."""
 _NAMESPACE_TIMEOUT_S = 30.0
@@ -80,6 +84,8 @@ class Dispatcher:
         self.sweeper = Sweeper(
             Sweep(upkeep, self._launcher, settings), partial(upkeep.note_fault, self._id)
         )
+        senders = _MESSENGERS if settings.callback_secret else 0
+        self._messengers = [Messenger(self._store, settings) for _ in range(senders)]
         self._reserve = Reserve(settings.data / "reserve")
         self._places = Places(
             settings.running_limit, settings.host_running_limit, settings.user_running_limit
@@ -93,14 +99,21 @@ class Dispatcher:
         """Work until :meth:`stop`."""
         warm(self._cache, lambda: self._stopping)
         self.sweeper.start()
+        for messenger in self._messengers:
+            messenger.start()
         while not self._stopping:
             self._guarded(self.turn)
         if self._settings.on_stop == "requeue":
             self.take_down()
         elif self._running:
             log.warning("%d jobs keep running; the next start adopts them", len(self._running))
+        for messenger in self._messengers:
+            messenger.stop()
         self.sweeper.stop()
         self.sweeper.join()
+        for messenger in self._messengers:
+            # What one is just sending is due again when its lease is over.
+            messenger.join(_FAREWELL_S)
         self._guarded(self.leave)
 
     def stop(self) -> None:

@@ -53,6 +53,8 @@ class NewJob:
         Ids of the jobs whose results are among `files`.
     key
         The client's name of the request, if it gave one.
+    subscriber
+        Who is to be told: an address by ``successUri``, ``inProgressUri``, ``failedUri``.
     """
 
     id: str
@@ -65,6 +67,7 @@ class NewJob:
     uploads_used: tuple[str, ...] = ()
     jobs_used: tuple[str, ...] = ()
     key: Key | None = None
+    subscriber: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, insert
 from core.io.sources import redacted
 from server.jobs.database import moment
 from server.jobs.models import Job, Status, Transition, Upload
+from server.jobs.outbox import announce
 from server.jobs.schema import transitions
 
 
@@ -90,7 +91,10 @@ def write_transition(
     after: Status,
     who: str,
 ) -> None:
-    """Append one line to the witness: `row` is the job before the change, or as it was made."""
+    """Append one line to the witness, and to the outbox where a subscriber is to be told.
+
+    `row` is the job before the change, or as it was made.
+    """
     connection.execute(
         insert(transitions).values(
             job=row["id"],
@@ -101,6 +105,7 @@ def write_transition(
             at=at,
         )
     )
+    announce(connection, at, row, after)
 
 
 def _moment(microseconds: int) -> datetime:

@@ -132,6 +132,28 @@ keys = Table(
     Index("idempotency_keys_by_expiry", "expires"),
 )
 
+# Who is to be told how a job goes; forgotten when it has ended.
+subscribers = Table(
+    "subscribers",
+    metadata,
+    Column("job", String(64), ForeignKey("jobs.id"), primary_key=True),
+    Column("uris", Text, nullable=False),
+)
+
+# The outbox: what is still to be told, written in the transaction of what it tells.
+callbacks = Table(
+    "callbacks",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("job", String(64), ForeignKey("jobs.id"), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("uri", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("due", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Index("callbacks_by_due", "due"),
+)
+
 dispatchers = Table(
     "dispatchers",
     metadata,
@@ -158,6 +180,28 @@ STEPS: tuple[Step, ...] = (
         )
         """,
         "CREATE INDEX idempotency_keys_by_expiry ON idempotency_keys (expires)",
+    ),
+    (
+        """
+        CREATE TABLE subscribers (
+            job VARCHAR(64) NOT NULL REFERENCES jobs (id),
+            uris TEXT NOT NULL,
+            PRIMARY KEY (job)
+        )
+        """,
+        """
+        CREATE TABLE callbacks (
+            id VARCHAR(64) NOT NULL,
+            job VARCHAR(64) NOT NULL REFERENCES jobs (id),
+            status VARCHAR(16) NOT NULL,
+            uri TEXT NOT NULL,
+            at BIGINT NOT NULL,
+            due BIGINT NOT NULL,
+            attempts INTEGER NOT NULL,
+            PRIMARY KEY (id)
+        )
+        """,
+        "CREATE INDEX callbacks_by_due ON callbacks (due)",
     ),
 )
 """SQL of each step forward: the first leads from version 1 to version 2, and so on."""

@@ -27,6 +27,7 @@ from server.errors import NoSuchJob, NoSuchUpload, QueueFull, UploadInUse
 from server.jobs import keys
 from server.jobs.database import Database, microseconds
 from server.jobs.models import Job, Key, NewJob, Status, Transition, Upload
+from server.jobs.outbox import subscribe
 from server.jobs.process import kernel_boot
 from server.jobs.records import (
     as_json,
@@ -85,6 +86,7 @@ class Store:
             )
             for kind, used in _uses(new):
                 connection.execute(insert(uses).values(job=new.id, kind=kind, used=used))
+            subscribe(connection, new.id, new.subscriber)
             write_transition(connection, now, {**row, "status": None}, "accepted", "web")
             if new.key:
                 keys.remember(connection, self.database, new.owner, new.key, new.id)

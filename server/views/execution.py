@@ -83,7 +83,9 @@ def _validated(process_id: str) -> tuple[Pipeline, bytes, Validated]:
     pipeline = services().pipeline(process_id)
     access.require(user(), "submit")
     body = answers.require_json()
-    return pipeline, body, declare.validate(pipeline, body, services().settings.policy)
+    settings = services().settings
+    callbacks = bool(settings.callback_secret)
+    return pipeline, body, declare.validate(pipeline, body, settings.policy, callbacks=callbacks)
 
 
 def _is_synchronous(pipeline: Pipeline, preferred: Preferences) -> bool:
@@ -123,6 +125,7 @@ def _create(
             uploads_used=tuple(sorted(resolved.uploads)),
             jobs_used=tuple(sorted(resolved.jobs)),
             key=key,
+            subscriber=validated.subscriber,
         )
     )
 

@@ -1,6 +1,7 @@
 """The database under the store: SQLite in WAL mode, or PostgreSQL; and its clock."""
 
 import os
+import sqlite3
 import threading
 import time
 import uuid
@@ -209,10 +210,24 @@ def _configure_sqlite(connection: Any, record: object) -> None:  # noqa: ARG001
     connection.isolation_level = None
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout={_BUSY_S * 1000}")
-    cursor.execute("PRAGMA journal_mode=WAL")
+    _write_ahead(cursor)
     cursor.execute("PRAGMA synchronous=NORMAL")
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
+
+
+def _write_ahead(cursor: Any) -> None:
+    """Switch to the write-ahead log; a switch that meets another one is refused without waiting."""
+    end = time.monotonic() + _BUSY_S
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -3,11 +3,16 @@
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from affine import Affine
 from pyproj import CRS, Geod, Transformer
 
 from core.tiling import Window
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,9 @@ class Grid:
         col, row = ~self.transform @ (x, y)
         return float(row) - 0.5, float(col) - 0.5
 
-    def metres(self, rows: float, cols: float) -> tuple[float, float]:
+    def metres[N: (float, NDArray[np.float32], NDArray[np.float64])](
+        self, rows: N, cols: N
+    ) -> tuple[N, N]:
         """A displacement of `rows` down and `cols` right as (east, north), units of the CRS."""
         t = self.transform
         return (t.a * cols + t.b * rows, t.d * cols + t.e * rows)

@@ -14,13 +14,11 @@ from typing import TYPE_CHECKING
 
 from core.compute import Compute
 from core.declare import File, Pipeline
+from core.io.checksum import checksum
 from core.progress import Progress
 
 if TYPE_CHECKING:
     from core.io.sources import Sources
-
-BLOCK = 1 << 20
-"""Bytes that are read at once for a checksum."""
 
 
 class Workspace:
@@ -180,15 +178,6 @@ def write_whole(path: Path, content: bytes, *, durable: bool = False, mode: int 
         made.rename(path)
     finally:
         made.unlink(missing_ok=True)
-
-
-def checksum(path: Path) -> str:
-    """SHA-256 of a file's content, hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def synchronise(path: Path) -> None:

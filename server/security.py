@@ -8,7 +8,6 @@ from flask import Flask, Request, Response, request
 
 from server.errors import CrossSite, Misdirected
 
-LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 PAGE_POLICY = (

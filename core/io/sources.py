@@ -14,15 +14,9 @@ from core.errors import DiskFull
 from core.io.download import NO_SPACE, Download, refused, unreachable
 from core.io.redaction import redact, redacted
 
-__all__ = ["Sources", "checksum", "redact", "redacted"]
+__all__ = ["Sources", "redact", "redacted"]
 
 _NAME = re.compile(r"[^A-Za-z0-9._-]+")
-
-
-def checksum(path: Path) -> str:
-    """SHA-256 of a file, hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @dataclass(frozen=True)
@@ -80,10 +74,6 @@ class Sources:
     def redacted(self, document: Any) -> Any:
         """As :func:`redacted`."""
         return redacted(document)
-
-    def checksum(self, path: Path) -> str:
-        """As :func:`checksum`."""
-        return checksum(path)
 
     def _local(self, href: str, pointer: str) -> Path:
         """A file or folder below a root, wherever links lead."""

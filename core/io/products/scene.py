@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from core.grid import Grid
-from core.io.sources import checksum
+from core.io.checksum import checksum
 
 Validity = Literal["tag", "mask", "alpha", "zeros", "nan", "none"]
 """How pixels without a value are marked: a nodata value, the dataset's mask, an alpha band, zeros

@@ -127,10 +127,10 @@ def _row(
     x, y = ground(grid, window)
     rows = planes.rows.read(window)[trusted].astype(np.float64)
     cols = planes.cols.read(window)[trusted].astype(np.float64)
-    t = grid.transform
+    east, north = grid.metres(rows, cols)
     return (
         np.broadcast_to(x, trusted.shape)[trusted],
         np.broadcast_to(y, trusted.shape)[trusted],
-        (t.a * cols + t.b * rows) * unit,
-        (t.d * cols + t.e * rows) * unit,
+        east * unit,
+        north * unit,
     )

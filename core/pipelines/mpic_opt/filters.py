@@ -125,10 +125,8 @@ class Neighbours:
 
     def _length(self, field: Field, window: Window) -> NDArray[np.float64]:
         east, north = self.corrections.at(*ground(self.grid, window))
-        t = self.grid.transform
-        x = (t.a * field.cols + t.b * field.rows) * self.unit - east
-        y = (t.d * field.cols + t.e * field.rows) * self.unit - north
-        length: NDArray[np.float64] = np.hypot(x, y)
+        x, y = self.grid.metres(field.rows, field.cols)
+        length: NDArray[np.float64] = np.hypot(x * self.unit - east, y * self.unit - north)
         return length
 
 

@@ -88,14 +88,10 @@ class Layers:
 
     def displacement(self, window: Window) -> tuple[Values, Values]:
         """East and north, corrected, in the units asked for, before any filter."""
-        rows, cols = self.field(window)
-        t = self.grid.transform
+        x, y = self.grid.metres(*self.field(window))
         east, north = self.correction(window)
         scale = np.float32(self.unit * self.factor)
-        return (
-            (np.float32(t.a) * cols + np.float32(t.b) * rows) * scale - east,
-            (np.float32(t.d) * cols + np.float32(t.e) * rows) * scale - north,
-        )
+        return x * scale - east, y * scale - north
 
     def correction(self, window: Window) -> tuple[Values, Values]:
         """East and north that are taken out, in the units asked for."""

@@ -112,9 +112,8 @@ def _match_tile(task: Task, core: Window) -> tuple[Match, Floats, Bits]:
 
 def _on_the_ground(found: Match, task: Task) -> Floats:
     """Forward-backward difference, units of the CRS."""
-    t, (rows, cols) = task.lattice.reference.transform, found.difference
-    distance = np.hypot(t.a * cols + t.b * rows, t.d * cols + t.e * rows)
-    return distance.astype(np.float32)
+    distance: Floats = np.hypot(*task.lattice.reference.metres(*found.difference))
+    return distance
 
 
 def _around(saturated: NDArray[np.bool_], options: Matching) -> NDArray[np.bool_]:

@@ -64,15 +64,20 @@ def answer_to_execution(job: Job, pipeline: Pipeline) -> Response:
     ResultsGone
         The job was dismissed while the client waited.
     """
-    monitor = f'<{absolute(f"/jobs/{job.id}")}>; rel="monitor"'
     if job.status == "failed":
         response = problems.respond(answer_to_failure(job))
     else:
         check_there(job)
         raw = job.document.get("response", "raw") == "raw"
         response = as_raw(job, pipeline) if raw else as_document(job, pipeline)
-    response.headers.add("Link", monitor)
+    link_monitor(response, absolute(f"/jobs/{job.id}"))
     return response
+
+
+def link_monitor(response: Response, address: str) -> None:
+    """Name the job of an answer, last of its links: docs/decisions/0010 says why it does so twice."""
+    response.headers.add("Link", f'<{address}>; rel="monitor"')
+    response.headers.add("Link", f"{address}; rel=monitor")
 
 
 def as_document(job: Job, pipeline: Pipeline) -> Response:

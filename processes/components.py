@@ -313,6 +313,11 @@ PARAMETERS: Json = {
     "outputID": _path("outputID", "Id of an output."),
     "key": _path("key", "Which of several files: 20160529_20160608, pair001, …"),
     "uploadID": _path("uploadID", "Id of an uploaded file."),
+    "uploadName": _query(
+        "name",
+        "Name of a file that is sent as it is; readers look at its ending. A form has it itself.",
+        {"type": "string"},
+    ),
     "f": _query(
         "f",
         "Form of the answer; without it the Accept header decides, and JSON is the default.",

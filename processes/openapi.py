@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from core import __version__
 from core.declare import Pipeline
 from processes.components import PARAMETERS, RESPONSES, SCHEMAS, SECURITY_SCHEMES, Json, ref
-from processes.schemas import service_schemas
+from processes.schemas import example_request, service_schemas
 
 OPENAPI_TYPE = "application/vnd.oai.openapi+json;version=3.0"
 """Media type of the document."""
@@ -198,8 +198,8 @@ _LINKS = {"description": "The results are links in the header."}
 
 
 def _request_body(service: Pipeline) -> Json:
-    schema = ref(f"{service.id}-request")
-    return {"required": True, "content": {"application/json": {"schema": schema}}}
+    media = {"schema": ref(f"{service.id}-request"), "example": example_request(service)}
+    return {"required": True, "content": {"application/json": media}}
 
 
 def _execute(service: Pipeline) -> Json:
@@ -344,6 +344,7 @@ def _upload_paths() -> Json:
                 "upload",
                 "uploads",
                 "Upload a file",
+                parameters=("uploadName",),
                 responses={"201": upload},
                 errors=_REFUSALS,
                 body=body,

@@ -29,6 +29,13 @@ def inputs_schema(service: Pipeline) -> Json:
     return {**found, "required": required} if required else found
 
 
+def example_request(service: Pipeline) -> Json:
+    """A request that shows the required inputs, or the first ones where none is required."""
+    tried = [entry for entry in service.input_list if entry.example is not None]
+    required = [entry for entry in tried if entry.required] or tried[:2]
+    return {"inputs": {entry.id: entry.example for entry in required}}
+
+
 def _input_schema(entry: Input) -> Json:
     schema: Json = {"title": entry.title, "description": described(entry)}
     if entry.kind == "binary":

@@ -1,11 +1,10 @@
 """The processes and their descriptions."""
 
-from typing import Any
-
 from flask import Blueprint, Response, request
 
 from core.declare import Input, Pipeline
 from processes import ogc
+from processes.schemas import example_request
 from server.answers import as_json, as_page, is_page_wanted
 from server.links import absolute, representations
 from server.query import whole_number
@@ -41,7 +40,7 @@ def process(process_id: str) -> Response:
             "process.html",
             pipeline=pipeline,
             groups=_groups(pipeline),
-            example=_example(pipeline),
+            example=example_request(pipeline),
         )
     return as_json(description)
 
@@ -52,10 +51,3 @@ def _groups(pipeline: Pipeline) -> dict[str, list[Input]]:
     for entry in sorted(pipeline.input_list, key=lambda entry: entry.advanced):
         found.setdefault(entry.group, []).append(entry)
     return found
-
-
-def _example(pipeline: Pipeline) -> dict[str, Any]:
-    """A request that shows the required inputs, or the first ones where none is required."""
-    tried = [entry for entry in pipeline.input_list if entry.example is not None]
-    required = [entry for entry in tried if entry.required] or tried[:2]
-    return {"inputs": {entry.id: entry.example for entry in required}}

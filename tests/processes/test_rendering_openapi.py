@@ -127,6 +127,16 @@ def test_a_request_with_inputs_of_every_kind_is_valid_in_both(document, service)
 
 
 @SERVICES
+def test_the_example_of_a_request_is_one(document, service):
+    validator = request_validator(document, service, lambda same: same)
+    for way in ("execution", "inspect"):
+        body = document["paths"][f"/processes/{service.id}/{way}"]["post"]["requestBody"]
+        example = body["content"]["application/json"]["example"]
+        assert [error.message for error in validator.iter_errors(example)] == []
+        assert declare.validate(service, json.dumps(example), SourcePolicy()).parameters
+
+
+@SERVICES
 @pytest.mark.parametrize("change", [{"unknown": 1}, {"outputs": {"unknown": {}}}, {"inputs": []}])
 def test_a_request_with_something_unknown_is_invalid(document, service, change):
     validator = request_validator(document, service, lambda same: same)

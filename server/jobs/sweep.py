@@ -53,11 +53,12 @@ class Sweep:
         self._inspections = settings.inspections_folder
 
     def tidy(self) -> None:
-        """Remove what the jobs that have just ended leave behind."""
+        """Remove what the jobs that have just ended leave behind, and some keys of requests."""
         for job in self._upkeep.untidy():
             if job.workdir is not None:
                 _tidy(job, job.workdir)
             self._upkeep.tidied(job)
+        self._upkeep.forget_keys()
 
     def sweep(self) -> None:
         """Remove what has expired and what no record knows: processes, folders, files.

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import delete, insert, or_, select, update
 
+from server.jobs import keys
 from server.jobs.database import Database
 from server.jobs.models import FINAL, Job
 from server.jobs.records import clean, job_of
@@ -87,6 +88,10 @@ class Upkeep:
                 .returning(uploads.c.path)
             )
             return tuple(Path(path) for path in gone.scalars())
+
+    def forget_keys(self) -> int:
+        """Forget some of the ``Idempotency-Key`` whose time is over; how many."""
+        return keys.forget(self.database)
 
     def upload_paths(self) -> frozenset[Path]:
         """Where all uploads lie that are known."""

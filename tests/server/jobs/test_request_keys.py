@@ -3,12 +3,14 @@
 import threading
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import Integer, cast, func, select, update
 
 from server.errors import KeyReused, QueueFull
+from server.jobs import keys as module
 from server.jobs.models import Job, Key, NewJob
 from server.jobs.schema import keys
 from server.jobs.store import Store
+from server.jobs.upkeep import Upkeep
 
 
 def key(name: str = "k", what: str = "a", kept_s: float = 60.0) -> Key:
@@ -22,6 +24,11 @@ def job(id_: str, given: Key | None, owner: str = "ana") -> NewJob:
 def kept(store: Store) -> int:
     with store.database.reading() as connection:
         return connection.execute(select(func.count()).select_from(keys)).scalar_one()
+
+
+def names(store: Store) -> set[str]:
+    with store.database.reading() as connection:
+        return set(connection.execute(select(keys.c.name)).scalars())
 
 
 def let_pass(store: Store) -> None:
@@ -65,13 +72,56 @@ def test_without_a_key_every_request_makes_a_job(store: Store) -> None:
     assert kept(store) == 0
 
 
-def test_a_key_whose_time_is_over_is_free_again_and_forgotten(store: Store) -> None:
+def test_a_key_whose_time_is_over_is_free_again(store: Store) -> None:
     store.create(job("j1", key()))
-    store.create(job("j2", key("other")))
     let_pass(store)
     assert store.made_under("ana", key()) is None
-    assert store.create(job("j3", key(what="b"))).id == "j3"
+    assert store.create(job("j2", key(what="b"))).id == "j2"
+    assert store.made_under("ana", key(what="b")).id == "j2"
     assert kept(store) == 1
+
+
+def test_keys_whose_time_is_over_are_removed_in_steps_and_no_others(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_AT_ONCE", 3)
+    for number in range(7):
+        store.create(job(f"j{number}", key(str(number), kept_s=number * 1000)))
+    forget = Upkeep(store.database).forget_keys
+    assert forget() == 1
+    with store.database.writing() as connection:
+        at = store.database.now() - 1_000_000 * (7 - cast(keys.c.name, Integer))
+        connection.execute(update(keys).where(keys.c.name < "6").values(expires=at))
+    assert forget() == 3
+    # Those that have been over for longest went first.
+    assert names(store) == {"4", "5", "6"}
+    assert [forget(), forget(), forget()] == [2, 0, 0]
+    assert names(store) == {"6"}
+    assert store.made_under("ana", key("6")) is not None
+
+
+def test_two_dispatchers_remove_keys_at_the_same_time(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_AT_ONCE", 5)
+    stores = [Store(database_url), Store(database_url)]
+    for number in range(60):
+        stores[0].create(job(f"j{number}", key(str(number))))
+    let_pass(stores[0])
+    removed: list[int] = []
+
+    def remove(store: Store) -> None:
+        while kept(store):
+            removed.append(Upkeep(store.database).forget_keys())
+
+    threads = [threading.Thread(target=remove, args=(store,)) for store in stores]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(removed) == 60
+    for store in stores:
+        store.close()
 
 
 def test_a_refused_request_leaves_its_key_free(database_url: str) -> None:

@@ -9,10 +9,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from server.errors import StoreFault
 from server.jobs.launcher import MARKER
-from server.jobs.models import NewJob, Upload
+from server.jobs.models import Key, NewJob, Upload
+from server.jobs.schema import keys
 
 TWO_HOURS = 7200
 
@@ -171,6 +173,16 @@ def test_what_no_record_knows_goes_when_it_is_old(engine, sweep) -> None:
     sweep()
     for folder in folders:
         assert names(folder) == {"young", "growing"}
+
+
+def test_keys_of_requests_go_when_their_time_is_over_and_no_request_comes(engine) -> None:
+    for name, kept_s in (("over", 0.0), ("kept", 3600.0)):
+        key = Key(name, "a" * 64, kept_s)
+        engine.store.create(NewJob(name, "echo", "ana", {"inputs": {}}, key=key))
+    engine.dispatcher.sweeper.turn()
+    with engine.store.database.reading() as connection:
+        left = connection.execute(select(keys.c.name)).scalars().all()
+    assert left == ["kept"]
 
 
 def test_a_stray_process_of_an_attempt_that_nobody_answers_for_is_ended(engine, sweep) -> None:

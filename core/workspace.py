@@ -137,6 +137,8 @@ class Context:
         The validated request with defaults filled in, as it can be sent again.
     pipeline
         Declaration of the service that runs.
+    job_link
+        Address of the job, for records; None where it has none that lasts.
     """
 
     sources: "Sources"
@@ -146,6 +148,7 @@ class Context:
     compute: Compute
     document: Mapping[str, object]
     pipeline: Pipeline
+    job_link: str | None = None
 
 
 @contextmanager

@@ -92,6 +92,7 @@ def stac_item(
     origins: Sequence[Origin],
     title: str = "",
     collection: tuple[str, str] | None = None,
+    job: str | None = None,
     properties: Mapping[str, Any] | None = None,
 ) -> Json:
     """The item of one pair or product.
@@ -116,6 +117,8 @@ def stac_item(
         What people see.
     collection
         Id and path of the collection that the item belongs to.
+    job
+        Address of the job that made the results.
     properties
         Further properties.
     """
@@ -139,7 +142,7 @@ def stac_item(
             **({"renders": renders} if renders else {}),
             **(properties or {}),
         },
-        "links": [_derived(origin) for origin in origins],
+        "links": [*map(_derived, origins), *_made_by(job)],
         "assets": {asset.key: _asset(asset, path) for asset in assets},
     }
     if collection is not None:
@@ -157,6 +160,7 @@ def stac_collection(
     created: datetime,
     items: Mapping[str, Json],
     assets: Sequence[Asset] = (),
+    job: str | None = None,
 ) -> Json:
     """The collection of several items.
 
@@ -174,6 +178,8 @@ def stac_collection(
         The items by their paths.
     assets
         Files about all of them.
+    job
+        Address of the job that made the results.
     """
     provider = {
         "name": "OptiGround",
@@ -200,7 +206,7 @@ def stac_collection(
             "spatial": {"bbox": _all_bounds([item["bbox"] for item in items.values()])},
             "temporal": {"interval": [_interval([item["properties"] for item in items.values()])]},
         },
-        "links": links,
+        "links": [*links, *_made_by(job)],
         "assets": {asset.key: _asset(asset, path) for asset in assets},
     }
 
@@ -337,6 +343,12 @@ def _derived(origin: Origin) -> Json:
         "title": origin.title,
         "file:checksum": SHA256 + origin.sha256,
     }
+
+
+def _made_by(job: str | None) -> list[Json]:
+    """The link to the job, from which its request, its log and its status are reached."""
+    about = {"type": "application/json", "title": "The job that made this"}
+    return [{"rel": "via", "href": job, **about}] if job else []
 
 
 def _link(rel: str, path: str, target: str, title: str) -> Json:

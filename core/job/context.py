@@ -44,6 +44,7 @@ def context_of(
         compute=compute,
         document=request.document,
         pipeline=pipeline,
+        job_link=request.links.get("self"),
     )
 
 

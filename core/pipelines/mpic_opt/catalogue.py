@@ -52,6 +52,7 @@ def stac_documents(
         created=created,
         items=items,
         assets=shared,
+        job=context.job_link,
     )
     return {STAC: collection, **items}
 
@@ -82,6 +83,7 @@ def _item(
         title=f"Displacement, {pair.title}",
         properties={"optiground:convergence_deg": round(result.grid.convergence_deg, 4)},
         collection=None if path == STAC else (COLLECTION, STAC),
+        job=context.job_link,
     )
 
 

@@ -147,3 +147,19 @@ def test_a_collection_covers_its_items_and_links_to_them():
     assert first["collection"] == "all"
     hrefs = {link["rel"]: link["href"] for link in first["links"]}
     assert hrefs["collection"] == hrefs["parent"] == "collection.json"
+
+
+def test_records_lead_to_the_job_that_made_them_where_it_has_an_address():
+    address = "https://example.org/ground/jobs/1"
+
+    def via(record):
+        return [link["href"] for link in record["links"] if link["rel"] == "via"]
+
+    def collection(**options):
+        items = {"stac/a.json": item()}
+        return stac_collection(
+            "all", "stac.json", pipeline=PIPELINE, created=CREATED, items=items, **options
+        )
+
+    assert via(item(job=address)) == via(collection(job=address)) == [address]
+    assert via(item()) == via(collection()) == []

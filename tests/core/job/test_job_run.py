@@ -6,13 +6,19 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from core.job import run
+from core.compute import Compute
+from core.job import JobRequest, run
+from core.job.context import context_of
 from core.job.journal import without_folders
+from core.pipelines import PIPELINES
+from core.progress import Progress
+from core.workspace import Workspace
 
 Order = Callable[..., Path]
 
@@ -179,3 +185,14 @@ def test_folders_are_cut_from_messages_and_addresses_stay() -> None:
     assert without_folders("file:///srv/in/a.tif") == "file:///srv/in/a.tif"
     assert without_folders("https://example.org/a/b.tif") == "https://example.org/a/b.tif"
     assert without_folders("12 m/year, '/etc/ssl/cert.pem'") == "12 m/year, 'cert.pem'"
+
+
+def test_a_pipeline_is_told_the_address_of_its_job(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    for links in ({"self": "https://example.org/jobs/1"}, {"self": None}, {}):
+        request = JobRequest("echo", {}, links=links)
+        with ThreadPoolExecutor(1) as pool:
+            made = context_of(
+                request, PIPELINES["echo"], workspace, Compute(), pool, Progress(print)
+            )
+        assert made.job_link == links.get("self")

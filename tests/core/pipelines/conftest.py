@@ -61,6 +61,9 @@ class Result:
         return self.document("statistics")["pairs"][0]
 
 
+JOB = "https://example.org/ground/jobs/1"
+
+
 def context(
     folder: Path, inputs: dict[str, Any], pool: Executor, **compute: Any
 ) -> tuple[Any, Context, list]:
@@ -76,6 +79,7 @@ def context(
         compute=Compute(workers=2, scratch=workspace.scratch, **compute),
         document=checked.document,
         pipeline=pipeline,
+        job_link=JOB,
     )
     return checked.parameters, made, reports
 

@@ -186,8 +186,11 @@ def test_several_pairs_make_a_collection_whose_links_lead_to_their_items(
     assert collection["type"] == "Collection"
     items = [link for link in collection["links"] if link["rel"] == "item"]
     assert len(items) == 3
+    made = {"rel": "via", "href": "https://example.org/ground/jobs/1"}
+    assert made.items() <= collection["links"][-1].items()
     for link in items:
         item = json.loads((result.folder / link["href"]).read_text())
+        assert any(made.items() <= link.items() for link in item["links"])
         asset = item["assets"]["displacement_east"]["href"]
         assert ((result.folder / link["href"]).parent / asset).resolve().exists()
 

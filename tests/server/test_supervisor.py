@@ -51,7 +51,7 @@ def test_a_part_that_is_killed_is_started_again_and_the_other_is_left_alone(supe
     assert second.pid == kept
 
 
-def test_the_pause_doubles_up_to_half_a_minute_and_is_forgotten_by_who_runs_steadily() -> None:
+def test_the_pause_doubles_up_to_half_a_minute_and_is_forgotten_after_ten_seconds() -> None:
     part = Part("a", SLEEP)
     pauses = []
     for _ in range(8):
@@ -59,7 +59,10 @@ def test_the_pause_doubles_up_to_half_a_minute_and_is_forgotten_by_who_runs_stea
         part.ended(256)
         pauses.append(part.pause_s)
     assert pauses == [0.5, 1, 2, 4, 8, 16, 30, 30]
-    part.started = time.monotonic() - 3600
+    part.started = time.monotonic() - 9
+    part.ended(256)
+    assert part.pause_s == 30
+    part.started = time.monotonic() - 10
     part.ended(256)
     assert part.pause_s == 0
 

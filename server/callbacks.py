@@ -38,15 +38,17 @@ class Messenger(threading.Thread):
     Parameters
     ----------
     store
-        Jobs and outbox.
+        Jobs.
+    outbox
+        What is to be told, shared with the other senders of this process.
     settings
         Secret, address of this server, and where subscribers may be.
     """
 
-    def __init__(self, store: Store, settings: Settings) -> None:
+    def __init__(self, store: Store, outbox: Outbox, settings: Settings) -> None:
         super().__init__(name="messenger", daemon=True)
         self._store = store
-        self._outbox = Outbox(store.database)
+        self._outbox = outbox
         self._secret = settings.callback_secret.encode()
         self._policy = settings.policy.model_copy(update={"timeout_s": ANSWER_S})
         # Links are made as for an answer; nothing is served.
@@ -75,22 +77,28 @@ class Messenger(threading.Thread):
         event = self._outbox.take()
         if event is None:
             return False
+        try:
+            self._tell(event)
+        finally:
+            self._outbox.free(event)
+        return True
+
+    def _tell(self, event: Event) -> None:
         job = self._store.get(event.job)
         if job is None or (event.status == "successful" and job.removed is not None):
             log.info("job %s: its results are gone, nobody is told of them", event.job)
-            self._outbox.done(event)
-            return True
+            self._outbox.done(event, "outdated")
+            return
         try:
             failure = self._send(event, job)
         except OptiGroundError as error:
             failure = error.message
         if failure is None:
-            self._outbox.done(event)
+            self._outbox.done(event, "delivered")
         elif not self._outbox.put_back(event):
             log.warning("job %s: its subscriber is given up: %s", event.job, failure)
         else:
             log.info("job %s: try %d: %s", event.job, event.attempts, failure)
-        return True
 
     def _send(self, event: Event, job: Job) -> str | None:
         """Send an event; why it was not taken, None if it was."""

@@ -133,9 +133,10 @@ class PreconditionFailed(InputError):
 
 
 class QueueFull(OptiGroundError):
-    """Too many jobs are waiting, of this user or of all."""
+    """Too many jobs are waiting, of this user or of all, or too many callbacks of this user."""
 
     code = "queue-full"
+    retry_after_s: ClassVar[int] = 30
 
 
 class KeyReused(InputError):

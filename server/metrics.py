@@ -54,6 +54,15 @@ def of_store(measures: Measures, processes: Iterable[str]) -> Iterator[Metric]:
     )
     yield gauge("uploads", "Uploaded files.", measures.uploads)
     yield gauge("uploads_bytes", "Size of the uploaded files.", measures.uploads_bytes)
+    yield gauge("callbacks_pending", "Callbacks that are still to be sent.", measures.callbacks)
+    yield gauge(
+        "oldest_pending_callback_seconds",
+        "Time since what the oldest callback that is still to be sent tells; 0 if there is none.",
+        measures.oldest_callback_s,
+    )
+    ended = (Sample("", {"outcome": name}, n) for name, n in sorted(measures.tries.items()))
+    text = "Tries to send a callback, by their outcome."
+    yield Metric("callback_tries_total", "counter", text, tuple(ended))
 
 
 def of_requests(rows: Iterable[Row]) -> Iterator[Metric]:

@@ -126,7 +126,7 @@ def answer_to(error: OptiGroundError) -> Answer:
     # An error of the request as a whole has nothing to point at.
     told = listed if isinstance(error, core_errors.Refused) or error.pointer else []
     headers = {}
-    if isinstance(error, errors.ServerBusy):
+    if isinstance(error, errors.ServerBusy | errors.QueueFull):
         headers["Retry-After"] = str(error.retry_after_s)
     if isinstance(error, errors.NotAuthenticated):
         headers["WWW-Authenticate"] = 'Bearer realm="OptiGround", Basic realm="OptiGround"'

@@ -53,6 +53,7 @@ class Services:
                     self.settings.database_url,
                     queue_limit=self.settings.queue_limit,
                     user_queue_limit=self.settings.user_queue_limit,
+                    user_callback_limit=self.settings.user_callback_limit,
                 )
             return self._store
 

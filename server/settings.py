@@ -91,6 +91,8 @@ class Settings(BaseModel):
     """Jobs that wait; further ones are refused."""
     user_queue_limit: int = Field(default=1000, ge=1)
     """Jobs of one user that wait."""
+    user_callback_limit: int = Field(default=1000, ge=1)
+    """Events that subscribers of one user's jobs are still to be told; then no more subscribe."""
     job_workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
     """Tiles that one job works on at the same time."""
     job_memory: int = Field(default=1536 * MIB, ge=256 * MIB)

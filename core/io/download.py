@@ -93,6 +93,9 @@ class Download:
     def status_of(self, sent: bytes, headers: Mapping[str, str]) -> int:
         """Send something there in place of fetching; the status, and no redirect is followed."""
         with self._answer(self.href, sent, headers) as response:
+            # A connection that was cut looks like a header that has ended.
+            if self._left() <= 0:
+                raise self._late()
             return response.status
 
     def _next(self, href: str, location: str) -> str:

@@ -25,6 +25,7 @@ from server.jobs.conclusion import conclude, fail
 from server.jobs.kernels import warm
 from server.jobs.launcher import Attempt, Command, LocalLauncher
 from server.jobs.limits import Limits, limits_of
+from server.jobs.outbox import Outbox
 from server.jobs.process import Identity, boot_id, host_name, identity, lives
 from server.jobs.space import Reserve, free_bytes
 from server.jobs.store import Store
@@ -37,7 +38,7 @@ _BEAT_S = 2.0
 _SECOND = 1.0
 _TAKE_DOWN_S = 20.0
 _MESSENGERS = 4
-"""Subscribers that are called at the same time: a slow one holds up few others."""
+"""Subscribers that are called at the same time; one user's have all of them but one at most."""
 _FAREWELL_S = 1.0
 _MOST_STARTS = 5
 """Attempts from which on one that never started counts as lost, lest a job kill dispatchers."""
@@ -85,7 +86,8 @@ class Dispatcher:
             Sweep(upkeep, self._launcher, settings), partial(upkeep.note_fault, self._id)
         )
         senders = _MESSENGERS if settings.callback_secret else 0
-        self._messengers = [Messenger(self._store, settings) for _ in range(senders)]
+        outbox = Outbox(database, senders)
+        self._messengers = [Messenger(self._store, outbox, settings) for _ in range(senders)]
         self._reserve = Reserve(settings.data / "reserve")
         self._places = Places(
             settings.running_limit, settings.host_running_limit, settings.user_running_limit

@@ -151,8 +151,19 @@ callbacks = Table(
     Column("at", BigInteger, nullable=False),
     Column("due", BigInteger, nullable=False),
     Column("attempts", Integer, nullable=False),
+    Column("owner", Text, nullable=False, server_default=""),
     Index("callbacks_by_due", "due"),
+    Index("callbacks_by_owner", "owner", "due"),
 )
+
+# How many tries to send one ended in which way, since the store was made.
+tries = Table(
+    "callback_tries",
+    metadata,
+    Column("outcome", String(16), primary_key=True),
+    Column("number", BigInteger, nullable=False),
+)
+OUTCOMES = ("delivered", "retried", "given_up", "outdated")
 
 dispatchers = Table(
     "dispatchers",
@@ -203,6 +214,22 @@ STEPS: tuple[Step, ...] = (
         """,
         "CREATE INDEX callbacks_by_due ON callbacks (due)",
     ),
+    (
+        "ALTER TABLE callbacks ADD COLUMN owner TEXT NOT NULL DEFAULT ''",
+        "UPDATE callbacks SET owner = (SELECT owner FROM jobs WHERE jobs.id = callbacks.job)",
+        "CREATE INDEX callbacks_by_owner ON callbacks (owner, due)",
+        """
+        CREATE TABLE callback_tries (
+            outcome VARCHAR(16) NOT NULL,
+            number BIGINT NOT NULL,
+            PRIMARY KEY (outcome)
+        )
+        """,
+        """
+        INSERT INTO callback_tries (outcome, number)
+        VALUES ('delivered', 0), ('retried', 0), ('given_up', 0), ('outdated', 0)
+        """,
+    ),
 )
 """SQL of each step forward: the first leads from version 1 to version 2, and so on."""
 
@@ -234,6 +261,7 @@ def create(connection: Connection, instance: str, steps: Sequence[Step] = STEPS)
             {"name": "probe", "value": ""},
         ],
     )
+    connection.execute(tries.insert(), [{"outcome": one, "number": 0} for one in OUTCOMES])
 
 
 def check(connection: Connection, steps: Sequence[Step] = STEPS) -> None:

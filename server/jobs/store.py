@@ -52,12 +52,22 @@ class Store:
         SQLAlchemy URL, SQLite or PostgreSQL.  Nothing is opened before the first use.
     queue_limit, user_queue_limit
         Jobs that may wait, of all users and of one.
+    user_callback_limit
+        What the subscribers of one user's jobs may still have to be told.
     """
 
-    def __init__(self, url: str, *, queue_limit: int = 2000, user_queue_limit: int = 1000) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        queue_limit: int = 2000,
+        user_queue_limit: int = 1000,
+        user_callback_limit: int = 1000,
+    ) -> None:
         self.database = Database(url)
         self._queue_limit = queue_limit
         self._user_queue_limit = user_queue_limit
+        self._user_callback_limit = user_callback_limit
 
     def create(self, new: NewJob) -> Job:
         """Put a job into the queue; where its key came before, the job that was made then.
@@ -67,7 +77,7 @@ class Store:
         KeyReused
             The key came before, and what was asked for was something else.
         QueueFull
-            Too many jobs are waiting.
+            Too many jobs are waiting, or too many callbacks where this one has a subscriber.
         NoSuchUpload, NoSuchJob
             A file that the job reads was removed meanwhile.
         """
@@ -86,7 +96,8 @@ class Store:
             )
             for kind, used in _uses(new):
                 connection.execute(insert(uses).values(job=new.id, kind=kind, used=used))
-            subscribe(connection, new.id, new.subscriber)
+            limit = self._user_callback_limit
+            subscribe(connection, new.id, clean(new.owner), new.subscriber, limit)
             write_transition(connection, now, {**row, "status": None}, "accepted", "web")
             if new.key:
                 keys.remember(connection, self.database, new.owner, new.key, new.id)

@@ -103,7 +103,7 @@ def test_a_store_of_version_1_is_led_to_the_tables_of_a_new_one(store: Store) ->
     made = store.create(NewJob("j1", "echo", "ana", {}))
     new = tables(store)
     with store.database.writing() as connection:
-        for name in ("idempotency_keys", "subscribers", "callbacks"):
+        for name in ("idempotency_keys", "subscribers", "callbacks", "callback_tries"):
             connection.execute(text(f"DROP TABLE {name}"))
     set_version(store, 1)
     store.close()

@@ -118,14 +118,62 @@ _SUMMARY: Json = {
     },
 }
 
+_ADDED: Json = {
+    "type": "object",
+    "description": "Unit, group and the like.",
+    "required": ["parameters"],
+    "properties": {
+        "parameters": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["name", "value"],
+                "properties": {
+                    "name": text("What is told."),
+                    "value": {"type": "array", "items": {"type": "string"}},
+                },
+            },
+        }
+    },
+}
+
+_OUTPUT: Json = {
+    "type": "object",
+    "required": ["schema"],
+    "properties": {
+        "title": text("Heading."),
+        "description": text("What it is."),
+        "schema": {
+            "type": "object",
+            "description": "JSON schema of the value, in the dialect of OpenAPI 3.0.",
+        },
+        "additionalParameters": _ADDED,
+    },
+}
+
+_INPUT: Json = {
+    **_OUTPUT,
+    "properties": {
+        **_OUTPUT["properties"],
+        "minOccurs": {"type": "integer", "minimum": 0},
+        "maxOccurs": {
+            "oneOf": [
+                {"type": "integer", "minimum": 1},
+                {"type": "string", "enum": ["unbounded"]},
+            ]
+        },
+    },
+}
+
 _PROCESS: Json = {
     "allOf": [
         ref("processSummary"),
         {
             "type": "object",
+            "required": ["inputs", "outputs"],
             "properties": {
-                "inputs": {"type": "object", "additionalProperties": {"type": "object"}},
-                "outputs": {"type": "object", "additionalProperties": {"type": "object"}},
+                "inputs": {"type": "object", "additionalProperties": _INPUT},
+                "outputs": {"type": "object", "additionalProperties": _OUTPUT},
             },
         },
     ]
@@ -163,7 +211,32 @@ _HEALTH: Json = {
     },
 }
 
+_FORMAT: Json = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        "mediaType": {"type": "string", "maxLength": 255},
+        "encoding": {"type": "string", "maxLength": 255},
+    },
+}
+
+_REFERENCE: Json = {
+    "type": "object",
+    "description": "Where the value is.",
+    "additionalProperties": False,
+    "required": ["href"],
+    "properties": {
+        "href": text("Address.", minLength=1, maxLength=4096),
+        **{
+            name: {"type": "string", "maxLength": 255}
+            for name in ("type", "title", "rel", "hreflang")
+        },
+        "format": _FORMAT,
+    },
+}
+
 SCHEMAS: Json = {
+    "reference": _REFERENCE,
     "link": {
         "type": "object",
         "required": ["href"],
@@ -221,81 +294,24 @@ SECURITY_SCHEMES: Json = {
     },
 }
 
-_PROBLEM_BODY: Json = {
-    "application/json": {"schema": ref("exception")},
-    "text/html": {"schema": {"type": "string"}},
-    "application/problem+json": {"schema": ref("exception")},
-}
 
-RESPONSES: Json = {
-    "BadRequest": {
-        "description": "The request cannot be used; all that is wrong with it is listed.",
-        "content": _PROBLEM_BODY,
-    },
-    "NotAllowed": {
-        "description": (
-            "An API key is needed (401); another site asked, or the key does not reach it (403)."
-        ),
-        "content": _PROBLEM_BODY,
-    },
-    "NotFound": {"description": "There is no such thing, or not yet.", "content": _PROBLEM_BODY},
-    "Gone": {"description": "The results were removed.", "content": _PROBLEM_BODY},
-    "Conflict": {"description": "A job still needs it.", "content": _PROBLEM_BODY},
-    "OtherVersion": {
-        "description": "The file is another version than the one asked for.",
-        "content": _PROBLEM_BODY,
-    },
-    "NoSuchRange": {
-        "description": "The range begins behind the end of the file.",
-        "content": _PROBLEM_BODY,
-    },
-    "Failed": {
-        "description": "The job failed: nothing could be measured, or it came to a limit.",
-        "content": _PROBLEM_BODY,
-    },
-    "NotCarriedOut": {
-        "description": (
-            "The job failed: nothing could be measured, or it came to a limit; or the "
-            "Idempotency-Key came before with another body or for another process."
-        ),
-        "content": _PROBLEM_BODY,
-    },
-    "Misdirected": {
-        "description": "The Host of the request is no name of this server.",
-        "content": _PROBLEM_BODY,
-    },
-    "TooLarge": {"description": "The body is larger than allowed.", "content": _PROBLEM_BODY},
-    "WrongMediaType": {
-        "description": "The body has to be of another media type.",
-        "content": _PROBLEM_BODY,
-    },
-    "Busy": {
-        "description": (
-            "Too many jobs are waiting (429); too many requests, or the store is down (503)."
-        ),
-        "content": _PROBLEM_BODY,
-    },
-    "NoSpace": {"description": "The server is short of disk space.", "content": _PROBLEM_BODY},
-    "Fault": {
-        "description": "A fault of the server; error_id names it in the operator's log.",
-        "content": _PROBLEM_BODY,
-    },
-}
-
-
-def _path(name: str, description: str) -> Json:
-    schema = {"type": "string"}
+def _path(name: str, description: str, **more: Any) -> Json:
     return {
         "name": name,
         "in": "path",
         "required": True,
         "description": description,
-        "schema": schema,
+        "schema": {"type": "string", **more},
     }
 
 
 def _query(name: str, description: str, schema: Json) -> Json:
     return {"name": name, "in": "query", "description": description, "schema": schema}
+
+
+def _any_of(name: str, description: str, item: Json) -> Json:
+    told = f"{description}: given several times, or separated by commas."
+    return _query(name, told, {"type": "array", "items": item})
 
 
 def _whole(low: int, high: int, default: int | None = None) -> Json:
@@ -309,10 +325,10 @@ def _header(name: str, description: str) -> Json:
 
 
 PARAMETERS: Json = {
-    "jobID": _path("jobID", "Id of a job."),
+    "jobID": _path("jobID", "Id of a job.", format="uuid"),
     "outputID": _path("outputID", "Id of an output."),
     "key": _path("key", "Which of several files: 20160529_20160608, pair001, …"),
-    "uploadID": _path("uploadID", "Id of an uploaded file."),
+    "uploadID": _path("uploadID", "Id of an uploaded file.", format="uuid"),
     "uploadName": _query(
         "name",
         "Name of a file that is sent as it is; readers look at its ending. A form has it itself.",
@@ -325,10 +341,15 @@ PARAMETERS: Json = {
     ),
     "processLimit": _query("limit", "Processes in the answer.", _whole(1, 1000, 1000)),
     "jobLimit": _query("limit", "Jobs in the answer.", _whole(1, 1000, 20)),
-    "offset": _query("offset", "Jobs to leave out first.", _whole(0, 10**9, 0)),
-    "type": _query("type", "Kind of job.", {"type": "string", "enum": ["process"]}),
-    "status": _query("status", "States, separated by commas.", {"type": "string"}),
-    "processID": _query("processID", "Processes, separated by commas.", {"type": "string"}),
+    "offset": _query("offset", "How many to leave out first.", _whole(0, 10**9, 0)),
+    "type": _any_of("type", "Kinds of job", {"type": "string", "enum": ["process"]}),
+    "status": _any_of("status", "States", _STATUS_INFO["properties"]["status"]),
+    "processID": _any_of(
+        "processID", "Processes", {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,128}$"}
+    ),
+    "outputs": _any_of(
+        "outputs", "Outputs that are wanted, in place of those in the request", {"type": "string"}
+    ),
     "datetime": _query(
         "datetime",
         "When the job was made: an RFC 3339 time, or START/END with .. for an open end.",
@@ -349,7 +370,7 @@ PARAMETERS: Json = {
         ),
         "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
     },
-    "Range": _header("Range", "One range of bytes."),
+    "Range": {**_header("Range", "One range of bytes."), "example": "bytes=0-1023"},
     "If-None-Match": _header("If-None-Match", "ETags that the client has: 304 if one still holds."),
     "If-Match": _header("If-Match", "ETags that the client wants: 412 if none holds."),
     "If-Range": _header("If-Range", "ETag of which Range asks a part: the whole if it is another."),

@@ -1,11 +1,27 @@
 """The server as an OpenAPI 3.0 document: typed requests and results, no remote references."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from core import __version__
 from core.declare import Pipeline
-from processes.components import PARAMETERS, RESPONSES, SCHEMAS, SECURITY_SCHEMES, Json, ref
-from processes.schemas import example_request, service_schemas
+from processes.components import PARAMETERS, SCHEMAS, SECURITY_SCHEMES, Json, ref
+from processes.contents import CONTENTS
+from processes.executions import LINKED, process_paths, results_schema, value_schemas
+from processes.operations import (
+    BINARY,
+    FAILED,
+    RAW,
+    REFUSALS,
+    TEXT,
+    any_of,
+    as_json,
+    file,
+    operation,
+    or_page,
+    read,
+)
+from processes.responses import HEADERS, RESPONSES, headers
+from processes.schemas import service_schemas
 
 OPENAPI_TYPE = "application/vnd.oai.openapi+json;version=3.0"
 """Media type of the document."""
@@ -40,17 +56,29 @@ def document(pipelines: Mapping[str, Pipeline], server_url: str = "/") -> Json:
         "tags": _tags(services),
         "paths": {
             **_server_paths(),
-            **_process_paths(services),
+            **process_paths(services),
             **_job_paths(services),
             **_upload_paths(),
         },
         "components": {
-            "schemas": {**SCHEMAS, **service_schemas(services)},
+            "schemas": {**SCHEMAS, **CONTENTS, **service_schemas(services)},
             "responses": RESPONSES,
-            "parameters": PARAMETERS,
+            "headers": HEADERS,
+            "parameters": _parameters(services),
             "securitySchemes": SECURITY_SCHEMES,
         },
     }
+
+
+def _parameters(services: list[Pipeline]) -> Json:
+    """All parameters, and which outputs there are to name."""
+    named = sorted({output.id for service in services for output in service.output_list})
+    output: Json = {"type": "string", "enum": named}
+    parameters = {**PARAMETERS, "outputID": {**PARAMETERS["outputID"], "schema": output}}
+    if "outputs" in parameters:
+        several = {"type": "array", "items": output}
+        parameters["outputs"] = {**parameters["outputs"], "schema": several}
+    return parameters
 
 
 def _tags(services: list[Pipeline]) -> list[Json]:
@@ -63,190 +91,55 @@ def _tags(services: list[Pipeline]) -> list[Json]:
     ]
 
 
-_ALWAYS = {"401": "NotAllowed", "421": "Misdirected", "500": "Fault", "503": "Busy"}
-"""What any operation may answer."""
-
-_TEXT: Json = {"type": "string"}
-
-_FAILED = {"400": "BadRequest", "410": "Gone", "422": "Failed", "507": "NoSpace"}
-"""What asking for the results of a job may answer where it failed, by the reason."""
-
-
-def _operation(
-    id_: str,
-    tag: str,
-    summary: str,
-    *,
-    parameters: Iterable[str] = (),
-    responses: Mapping[str, Json],
-    errors: Mapping[str, str] | None = None,
-    body: Json | None = None,
-) -> Json:
-    """An operation; `errors` from status to the name of a response."""
-    named = {**_ALWAYS, **(errors or {})}
-    named = {status: name for status, name in named.items() if status not in responses}
-    found: Json = {"operationId": id_, "tags": [tag], "summary": summary}
-    if parameters:
-        found["parameters"] = [{"$ref": f"#/components/parameters/{name}"} for name in parameters]
-    if body is not None:
-        found["requestBody"] = body
-    found["responses"] = {
-        **responses,
-        **{status: {"$ref": f"#/components/responses/{named[status]}"} for status in sorted(named)},
+_UPLOAD_LINKS: Json = {
+    name: {
+        "operationId": name,
+        "description": text,
+        "parameters": {"uploadID": "$response.body#/id"},
     }
-    return found
-
-
-def _json(description: str, schema: str | Json, media: str = "application/json") -> Json:
-    content: Json = {media: {"schema": ref(schema) if isinstance(schema, str) else schema}}
-    return {"description": description, "content": content}
-
-
-def _or_page(description: str, schema: str | Json, **more: Json) -> Json:
-    """JSON, or a page for a browser; `more` from another name of the type to a schema."""
-    answer = _json(description, schema)
-    answer["content"] |= {**more, "text/html": {"schema": _TEXT}}
-    return answer
-
-
-def _file(description: str, *media: str) -> Json:
-    content = {one: {"schema": {"type": "string", "format": "binary"}} for one in media}
-    return {"description": description, "content": content}
-
-
-def _read(
-    id_: str,
-    tag: str,
-    summary: str,
-    answer: Json,
-    *parameters: str,
-    errors: Mapping[str, str],
-    more: Mapping[str, Json] | None = None,
-) -> Json:
-    """A path that can only be read; `more` from further statuses to answers."""
-    operation = _operation(
-        id_,
-        tag,
-        summary,
-        parameters=parameters,
-        responses={"200": answer, **(more or {})},
-        errors=errors,
+    for name, text in (
+        ("uploadedFile", "What is known of the file."),
+        ("removeUpload", "Remove the file."),
     )
-    return {"get": operation}
+}
+"""What can be asked for next, made from the answer to an upload."""
 
 
 def _server_paths() -> Json:
     def get(id_: str, summary: str, schema: str | Json, *more: str) -> Json:
-        answer = _or_page(summary, schema)
-        return _read(id_, "server", summary, answer, "f", *more, errors={"400": "BadRequest"})
+        answer = or_page(summary, schema)
+        return read(id_, "server", summary, answer, "f", *more, errors={"400": "BadRequest"})
 
-    open_api = get("openapi", "This document", {"type": "object"})
+    open_api = get("openapi", "This document", "openApi")
     content = open_api["get"]["responses"]["200"]["content"]
     content[OPENAPI_TYPE] = content["application/json"]
-    works = {"200": _json("They are", "health"), "503": _json("They are not", "health")}
-    health = _operation("health", "server", "Whether jobs are taken and run", responses=works)
+    works = {"200": as_json("They are", "health"), "503": as_json("They are not", "health")}
+    health = operation("health", "server", "Whether jobs are taken and run", responses=works)
     return {
         "/": get("landing", "What this server is", "landingPage"),
         "/conformance": get("conformance", "The conformance classes", "confClasses"),
         "/openapi": open_api,
-        "/processes": get("processes", "The processes", "processList", "processLimit"),
+        "/processes": get("processes", "The processes", "processList", "processLimit", "offset"),
         "/health": {"get": health},
-        "/metrics": _read(
+        "/metrics": read(
             "metrics",
             "server",
             "Measurements for operators, in the text format of Prometheus",
-            _json("Jobs, queue, disk and requests", _TEXT, "text/plain"),
+            as_json("Jobs, queue, disk and requests", TEXT, "text/plain"),
             errors={"403": "NotAllowed"},
         ),
     }
-
-
-def _process_paths(services: list[Pipeline]) -> Json:
-    paths: Json = {}
-    for service in services:
-        page = f"/processes/{service.id}"
-        paths[page] = {"get": _describe(service)}
-        paths[f"{page}/execution"] = {"post": _execute(service)}
-        paths[f"{page}/inspect"] = {"post": _inspect(service)}
-    return paths
-
-
-def _describe(service: Pipeline) -> Json:
-    return _operation(
-        f"describe-{service.id}",
-        service.id,
-        f"Inputs and outputs of {service.id}",
-        parameters=("f",),
-        responses={"200": _or_page("The description", "process")},
-        errors={"400": "BadRequest", "404": "NotFound"},
-    )
-
-
-_REFUSALS = {
-    "400": "BadRequest",
-    "403": "NotAllowed",
-    "413": "TooLarge",
-    "415": "WrongMediaType",
-    "507": "NoSpace",
-}
-
-
-_RAW = {media: {"schema": _TEXT} for media in ("text/plain", "multipart/related")}
-"""Types of results in raw form, beside JSON."""
-
-_LINKS = {"description": "The results are links in the header."}
-
-
-def _request_body(service: Pipeline) -> Json:
-    media = {"schema": ref(f"{service.id}-request"), "example": example_request(service)}
-    return {"required": True, "content": {"application/json": media}}
-
-
-def _execute(service: Pipeline) -> Json:
-    created = {
-        **_json("A job was made", "statusInfo"),
-        "headers": {
-            "Location": {"description": "Address of the job.", "schema": {"type": "string"}}
-        },
-    }
-    answers: Json = {"201": created}
-    if "sync-execute" in service.modes:
-        answers["200"] = _json("The results", f"{service.id}-results")
-        answers["200"]["content"] |= _RAW
-        answers["204"] = _LINKS
-    operation = _operation(
-        f"execute-{service.id}",
-        service.id,
-        service.title,
-        parameters=("Prefer", "Idempotency-Key"),
-        responses=answers,
-        errors={**_FAILED, **_REFUSALS, "422": "NotCarriedOut", "429": "Busy"},
-        body=_request_body(service),
-    )
-    return {**operation, "description": service.text}
-
-
-def _inspect(service: Pipeline) -> Json:
-    found = {"type": "object", "description": "What was found in the files' headers."}
-    return _operation(
-        f"inspect-{service.id}",
-        service.id,
-        f"Check a request for {service.id} and the headers of its files, without making a job",
-        responses={"200": _json("What was found", found)},
-        errors=_REFUSALS,
-        body=_request_body(service),
-    )
 
 
 def _job_paths(services: list[Pipeline]) -> Json:
     bad, missing = {"400": "BadRequest"}, {"404": "NotFound"}
     page = "/jobs/{jobID}"
     query = ("jobLimit", "offset", "type", "processID", "status", "datetime")
-    jobs, job = _or_page("Jobs", "jobList"), _or_page("The job", "statusInfo")
-    log = _file("Text", "text/plain")
-    request = _json("The request", {"type": "object"})
+    jobs, job = or_page("Jobs", "jobList"), or_page("The job", "statusInfo")
+    log = file("Text", "text/plain")
+    request = as_json("The request", any_of(ref(f"{one.id}-request") for one in services))
     return {
-        "/jobs": _read(
+        "/jobs": read(
             "jobs",
             "jobs",
             "The jobs, newest first",
@@ -255,18 +148,18 @@ def _job_paths(services: list[Pipeline]) -> Json:
             errors=bad,
         ),
         page: {
-            **_read("job", "jobs", "Status of a job", job, "jobID", "f", errors=bad | missing),
-            "delete": _operation(
+            **read("job", "jobs", "Status of a job", job, "jobID", "f", errors=bad | missing),
+            "delete": operation(
                 "dismiss",
                 "jobs",
                 "Stop a job, or remove the results of one that has ended",
                 parameters=("jobID",),
-                responses={"200": _json("The job", "statusInfo")},
+                responses={"200": as_json("The job", "statusInfo")},
                 errors={**missing, "403": "NotAllowed"},
             ),
         },
-        f"{page}/log": _read("log", "jobs", "Log of a job", log, "jobID", errors=missing),
-        f"{page}/request.json": _read(
+        f"{page}/log": read("log", "jobs", "Log of a job", log, "jobID", errors=missing),
+        f"{page}/request.json": read(
             "request", "jobs", "The request, to repeat it", request, "jobID", errors=missing
         ),
         **_result_paths(page, services),
@@ -275,51 +168,80 @@ def _job_paths(services: list[Pipeline]) -> Json:
 
 def _result_paths(page: str, services: list[Pipeline]) -> Json:
     gone = {"404": "NotFound", "410": "Gone"}
-    unchanged = {"304": {"description": "The copy that the client has is good."}}
-    any_results = {"anyOf": [ref(f"{service.id}-results") for service in services]}
-    results = _or_page("From output to value, link, or list of links", any_results, **_RAW)
-    media = {output.media_type for service in services for output in service.output_list}
-    whole = _file("The value or the file", *sorted(media | {"application/json", "text/plain"}))
-    part = _file("The part of the file that was asked for (Range)", *sorted(media))
-    stac = _json("A STAC document", {"type": "object"}, "application/geo+json")
-    stac["content"]["application/json"] = stac["content"]["application/geo+json"]
-    archive = _file("Everything", "application/zip")
-
-    def file(id_: str, summary: str, *parameters: str) -> Json:
-        conditions = ("Range", "If-None-Match", "If-Match", "If-Range")
-        return _read(
-            id_,
-            "jobs",
-            summary,
-            whole,
-            *(*parameters, *conditions),
-            errors={**gone, "412": "OtherVersion", "416": "NoSuchRange"},
-            more={"206": part, **unchanged},
-        )
+    results = or_page(
+        "From output to value, link, or list of links; or one value as it is",
+        results_schema(services),
+        **RAW,
+    )
+    results["headers"] = headers("Link")
+    named = headers("Content-Disposition")
+    stac = as_json("A STAC item", "stacItem", "application/geo+json")
+    stac["content"] |= as_json("", "stacCollection")["content"]
+    archive = {**file("Everything", "application/zip"), "headers": named}
 
     return {
-        f"{page}/results": _read(
+        f"{page}/results": read(
             "results",
             "jobs",
             "The results, or why there are none",
             results,
-            *("jobID", "f"),
-            errors={**_FAILED, **gone},
-            more={"204": _LINKS},
+            *("jobID", "f", "outputs"),
+            errors={**FAILED, **gone},
+            more={"204": LINKED},
         ),
-        f"{page}/results/{{outputID}}": file("result", "One output", "jobID", "outputID"),
-        f"{page}/results/{{outputID}}/{{key}}": file(
-            "keyedResult", "One of several files", "jobID", "outputID", "key"
+        f"{page}/results/{{outputID}}": _kept(
+            "result", "One output", services, "jobID", "outputID"
         ),
-        f"{page}/stac": _read("stac", "jobs", "Results as STAC", stac, "jobID", errors=gone),
-        f"{page}/archive.zip": _read(
+        f"{page}/results/{{outputID}}/{{key}}": _kept(
+            "keyedResult", "One of several files", services, "jobID", "outputID", "key"
+        ),
+        f"{page}/stac": read("stac", "jobs", "Results as STAC", stac, "jobID", errors=gone),
+        f"{page}/archive.zip": read(
             "archive", "jobs", "All results", archive, "jobID", errors=gone
         ),
     }
 
 
+def _kept(id_: str, summary: str, services: list[Pipeline], *parameters: str) -> Json:
+    """A path under which a file of the results, or a value, is kept."""
+    told = headers("ETag", "Last-Modified", "Content-Disposition")
+    media = {output.media_type for service in services for output in service.output_list}
+    part = file("The part of the file that was asked for (Range)", *sorted(media))
+    part["headers"] = told | headers("Content-Range")
+    return read(
+        id_,
+        "jobs",
+        summary,
+        {**_value_or_file(services, media), "headers": told},
+        *parameters,
+        *("Range", "If-None-Match", "If-Match", "If-Range"),
+        errors={"404": "NotFound", "410": "Gone", "412": "OtherVersion", "416": "NoSuchRange"},
+        more={
+            "206": part,
+            "304": {
+                "description": "The copy that the client has is good.",
+                "headers": headers("ETag", "Last-Modified"),
+            },
+        },
+    )
+
+
+def _value_or_file(services: list[Pipeline], media: set[str]) -> Json:
+    links = {"type": "array", "items": ref("link")}
+    requests = [ref(f"{service.id}-request") for service in services]
+    documents = [ref("statistics"), ref("pairs"), *requests]
+    answer = file("The value, the file, or links to several files", *sorted(media))
+    json = any_of([*value_schemas(services), ref("link"), links, *documents])
+    answer["content"] |= {
+        "application/json": {"schema": json},
+        "application/geo+json": {"schema": any_of([ref("stacItem"), ref("stacCollection")])},
+        "text/plain": {"schema": TEXT},
+    }
+    return answer
+
+
 def _upload_paths() -> Json:
-    binary = {"type": "string", "format": "binary"}
+    binary = {**BINARY, "minLength": 1}
     form = {"type": "object", "required": ["file"], "properties": {"file": binary}}
     body: Json = {
         "required": True,
@@ -328,30 +250,30 @@ def _upload_paths() -> Json:
             "multipart/form-data": {"schema": form},
         },
     }
-    upload = _json("The file", "upload")
-    missing = {"404": "NotFound"}
+    upload, missing = as_json("The file", "upload"), {"404": "NotFound"}
+    taken = {**upload, "headers": headers("Location"), "links": _UPLOAD_LINKS}
     return {
         "/uploads": {
-            "get": _operation(
+            "get": operation(
                 "uploads",
                 "uploads",
                 "The uploaded files",
                 parameters=("f",),
-                responses={"200": _or_page("Files", "uploadList")},
+                responses={"200": or_page("Files", "uploadList")},
                 errors={"400": "BadRequest"},
             ),
-            "post": _operation(
+            "post": operation(
                 "upload",
                 "uploads",
                 "Upload a file",
                 parameters=("uploadName",),
-                responses={"201": upload},
-                errors=_REFUSALS,
+                responses={"201": taken},
+                errors=REFUSALS,
                 body=body,
             ),
         },
         "/uploads/{uploadID}": {
-            "get": _operation(
+            "get": operation(
                 "uploadedFile",
                 "uploads",
                 "An uploaded file",
@@ -359,7 +281,7 @@ def _upload_paths() -> Json:
                 responses={"200": upload},
                 errors=missing,
             ),
-            "delete": _operation(
+            "delete": operation(
                 "removeUpload",
                 "uploads",
                 "Remove an uploaded file",

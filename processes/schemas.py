@@ -1,6 +1,6 @@
 """The OpenAPI schemas of a service's requests and results."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from core.declare import Input, Output, Pipeline, ValueProduct
@@ -15,7 +15,22 @@ def service_schemas(services: Iterable[Pipeline]) -> Json:
         schemas[f"{service.id}-inputs"] = inputs_schema(service)
         schemas[f"{service.id}-request"] = _request_schema(service)
         schemas[f"{service.id}-results"] = _results_schema(service)
+        if has_values(service):
+            schemas[f"{service.id}-value"] = {"anyOf": list(_json_values(service))}
     return schemas
+
+
+def has_values(service: Pipeline) -> bool:
+    """Whether a result of the service can be the body of an answer in JSON."""
+    return any(True for _ in _json_values(service))
+
+
+def _json_values(service: Pipeline) -> Iterator[Json]:
+    """The values that results can be in raw form, but for texts, which are sent as text."""
+    for output in service.output_list:
+        if isinstance(output.product, ValueProduct):
+            forms = output.schema.get("oneOf", [output.schema])
+            yield from (_plain(form) for form in forms if form.get("type") != "string")
 
 
 def inputs_schema(service: Pipeline) -> Json:
@@ -40,7 +55,7 @@ def _input_schema(entry: Input) -> Json:
     schema: Json = {"title": entry.title, "description": described(entry)}
     if entry.kind == "binary":
         # The standard describes the value; in a request a reference may stand for it.
-        schema["anyOf"] = [_plain(entry.schema), ref("link")]
+        schema["anyOf"] = [_plain(entry.schema), ref("reference")]
     else:
         schema.update(_plain(entry.request_schema))
     if entry.default not in (None, []):

@@ -157,6 +157,12 @@ class Reference(BaseModel):
     """Where it points."""
     type: Annotated[str, Field(max_length=255)] | None = None
     """Media type of what it points at."""
+    title: Annotated[str, Field(max_length=255)] | None = None
+    """A name for people."""
+    rel: Annotated[str, Field(max_length=255)] | None = None
+    """The link's relation."""
+    hreflang: Annotated[str, Field(max_length=255)] | None = None
+    """The link's language."""
     format: Format | None = None
     """Format of what it points at."""
 

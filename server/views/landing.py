@@ -4,7 +4,7 @@ from flask import Blueprint, Response, request
 
 from processes import openapi
 from server.answers import as_json, as_page, is_page_wanted
-from server.links import JSON, absolute, link
+from server.links import JSON, link, on_page
 from server.services import services
 
 blueprint = Blueprint("landing", __name__)
@@ -39,7 +39,7 @@ def conformance() -> Response:
 @blueprint.get("/openapi")
 def openapi_document() -> Response:
     """The OpenAPI document, or a page that lists its operations."""
-    document = openapi.document(services().pipelines, absolute("/").rstrip("/"))
+    document = openapi.document(services().pipelines, on_page("/").rstrip("/"))
     if is_page_wanted():
         return as_page("openapi.html", document=document)
     asked = request.accept_mimetypes.best_match([openapi.OPENAPI_TYPE.partition(";")[0], JSON])

@@ -15,7 +15,9 @@ from core.pipelines import PIPELINES
 from core.pipelines.mpic_opt.declaration import PRESETS
 from processes import manual, openapi
 from server import views
+from server.app import create_app
 from server.problems import status_of
+from server.settings import PACKAGED, read_settings
 
 ROOT = Path(__file__).parents[2]
 PAIR = {"reference": {"href": "upload:1"}, "secondary": {"href": "upload:2"}}
@@ -47,6 +49,17 @@ def document():
     return openapi.document(PIPELINES, "https://example.org/api")
 
 
+@pytest.fixture
+def app_document(tmp_path):
+    """The document of a server that is known under an address."""
+
+    def read(public_url):
+        app = create_app(read_settings(PACKAGED, {}, data=tmp_path, public_url=public_url))
+        return app.test_client().get("/openapi", base_url=public_url or None).json
+
+    return read
+
+
 def references(part):
     if isinstance(part, dict):
         if isinstance(part.get("$ref"), str):
@@ -68,6 +81,115 @@ def test_no_reference_leaves_the_document_and_each_leads_somewhere(document):
         for token in reference.removeprefix("#/").split("/"):
             part = part[token]
         assert part
+
+
+def test_a_document_leads_to_its_server_by_a_path(app_document):
+    for url, prefix in (("", ""), ("https://example.org/api/", "/api")):
+        assert app_document(url)["servers"] == [{"url": prefix or "/"}]
+
+
+def operations(document):
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield f"{method} {path}", operation
+
+
+def answers(document, operation):
+    """Status and answer, references followed."""
+    known = document["components"]["responses"]
+    for status, answer in operation["responses"].items():
+        yield status, known[name_of(answer)] if "$ref" in answer else answer
+
+
+def says_something(document, schema):
+    """Whether a schema is more than "anything" or "any object"."""
+    if "$ref" in schema:
+        return says_something(document, document["components"]["schemas"][name_of(schema)])
+    for key in ("anyOf", "oneOf"):
+        if key in schema:
+            return all(says_something(document, one) for one in schema[key])
+    if "allOf" in schema:
+        return any(says_something(document, one) for one in schema["allOf"])
+    if schema.get("type") == "object":
+        closed = schema.get("additionalProperties") is False
+        return closed or any(key in schema for key in ("properties", "additionalProperties"))
+    if schema.get("type") == "array":
+        return says_something(document, schema["items"])
+    return "type" in schema
+
+
+def name_of(schema):
+    return schema["$ref"].rpartition("/")[2]
+
+
+def test_no_answer_with_a_body_is_just_anything(document):
+    seen = 0
+    for name, operation in operations(document):
+        for status, answer in answers(document, operation):
+            bodies = answer.get("content", {})
+            assert bodies or status in ("204", "304"), (name, status)
+            for media, body in bodies.items():
+                assert says_something(document, body["schema"]), (name, status, media)
+                seen += 1
+    assert seen > 100
+
+
+@pytest.mark.parametrize("schema", [{}, {"type": "object"}, {"anyOf": [{"type": "object"}]}])
+def test_a_schema_that_says_nothing_is_found(document, schema):
+    assert not says_something(document, schema)
+
+
+@SERVICES
+def test_each_process_has_its_own_request_and_results(document, service):
+    execution = document["paths"][f"/processes/{service.id}/execution"]["post"]
+    request = execution["requestBody"]["content"]["application/json"]["schema"]
+    assert name_of(request) == f"{service.id}-request"
+    properties = document["components"]["schemas"][f"{service.id}-results"]["properties"]
+    assert list(properties) == [output.id for output in service.output_list]
+    answer = execution["responses"].get("200")
+    assert (answer is not None) == ("sync-execute" in service.modes)
+    if answer is not None:
+        forms = answer["content"]["application/json"]["schema"]["anyOf"]
+        assert {name_of(form) for form in forms} == {f"{service.id}-results", f"{service.id}-value"}
+    results = next(iter(execution["callbacks"]["success"].values()))["post"]["requestBody"]
+    assert name_of(results["content"]["application/json"]["schema"]) == f"{service.id}-results"
+
+
+def test_who_is_refused_for_now_is_told_when_to_come_back(document):
+    """429 wherever a job is made, 503 wherever the store is asked; not in the answer of /health."""
+    for name, operation in operations(document):
+        for status, answer in answers(document, operation):
+            told = "Retry-After" in answer.get("headers", {})
+            assert told == (status in ("429", "503") and name != "get /health"), (name, status)
+        assert ("429" in operation["responses"]) == name.endswith("/execution")
+    retry = document["components"]["headers"]["Retry-After"]
+    assert (retry["required"], retry["schema"]["type"]) == (True, "integer")
+
+
+def test_a_key_can_be_given_in_each_way_or_not_at_all(document):
+    schemes = document["components"]["securitySchemes"]
+    assert {(one["type"], one.get("scheme") or one["name"]) for one in schemes.values()} == {
+        ("http", "bearer"),
+        ("http", "basic"),
+        ("apiKey", "X-API-Key"),
+    }
+    assert document["security"] == [{}, *({name: []} for name in schemes)]
+    for name, operation in operations(document):
+        unauthorized = dict(answers(document, operation))["401"]
+        assert "WWW-Authenticate" in unauthorized["headers"], name
+
+
+def test_links_lead_to_operations_with_parameters_that_these_have(document):
+    known = {operation["operationId"]: operation for _, operation in operations(document)}
+    led = set()
+    for _, operation in operations(document):
+        for _, answer in answers(document, operation):
+            for link in answer.get("links", {}).values():
+                target = known[link["operationId"]]
+                names = {name_of(parameter) for parameter in target["parameters"]}
+                assert set(link["parameters"]) <= names
+                led.add(link["operationId"])
+    assert {"job", "dismiss", "results", "result", "stac", "uploadedFile"} <= led
 
 
 def test_pages_are_promised_just_where_one_can_ask_for_them(document):

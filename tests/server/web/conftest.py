@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 
 from core.pipelines import PIPELINES
 from processes import openapi
-from processes.components import RESPONSES
+from processes.responses import RESPONSES
 from server.app import create_app
 from server.jobs.claims import Claims, Places
 from server.jobs.models import Job

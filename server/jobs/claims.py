@@ -17,12 +17,15 @@ from sqlalchemy import (
     RowMapping,
     String,
     Update,
+    and_,
+    case,
     cast,
     delete,
     func,
     insert,
     literal,
     select,
+    true,
     update,
 )
 
@@ -349,10 +352,11 @@ def _waiting(table: FromClause) -> ColumnElement[bool]:
 def _holding(**conditions: ColumnElement[str] | str) -> ColumnElement[int]:
     # A dismissed job counts until its processes are dead: they still use the machine.
     table = jobs.alias("running")
-    counting = select(func.count()).select_from(table).where(table.c.holder.is_not(None))
-    for column, value in conditions.items():
-        counting = counting.where(table.c[column] == value)
-    return counting.scalar_subquery()
+    counted = and_(true(), *(table.c[column] == value for column, value in conditions.items()))
+    # Not in the WHERE clause, and an inequality: SQLite would go through all jobs of the owner, or
+    # through all jobs, in place of the index of those that are held.
+    held = select(func.coalesce(func.sum(case((counted, 1), else_=0)), 0))
+    return held.where(table.c.holder > "").scalar_subquery()
 
 
 def _held_of(row: RowMapping) -> Held:

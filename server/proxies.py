@@ -7,7 +7,7 @@ from flask import Request
 
 
 def client_of(incoming: Request, proxies: Sequence[str]) -> str:
-    """The address of the client, for logs and limits.
+    """The address of the client, for logs.
 
     ``X-Forwarded-For`` grows at its end, and only what a listed proxy wrote there counts: whoever
     else sends the header can write anything.

@@ -9,7 +9,7 @@ import ssl
 import subprocess
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -38,6 +38,9 @@ http {{
 """
 THREADS = 2
 MUCH = 64 << 20
+UPLOADS, EARLY, SLOWED = 16, 51, 150
+"""What the configuration lets one address send."""
+NOTHING: Mapping[str, str] = {}
 SLOW = 40
 BINARY = {"Content-Type": "application/octet-stream"}
 
@@ -73,13 +76,14 @@ def free_port() -> int:
         return port
 
 
-def lay_out(folder: Path, port: int, upstream: int) -> None:
-    """Our configuration with addresses and paths of this test, and nothing else, replaced."""
+def lay_out(folder: Path, port: int, upstream: int, adapted: Mapping[str, str]) -> None:
+    """Our configuration with addresses and paths of this test, and what it adapts, replaced."""
     site = (CONFIGURATION / "optiground.conf").read_text()
     for old, new in (
         ("listen 443 ssl", f"listen 127.0.0.1:{port} ssl"),
         ("127.0.0.1:5000", f"127.0.0.1:{upstream}"),
         ("/etc/nginx/", f"{folder}/"),
+        *adapted.items(),
     ):
         assert old in site
         site = site.replace(old, new)
@@ -98,16 +102,16 @@ def lay_out(folder: Path, port: int, upstream: int) -> None:
 
 
 @pytest.fixture
-def proxy_before(until: Callable[..., None]) -> Iterator[Callable[[int, int], Proxy]]:
+def proxy_before(until: Callable[..., None]) -> Iterator[Callable[..., Proxy]]:
     """Starts nginx on a port of its own, before a server on another one."""
     program = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
     if program is None or shutil.which("openssl") is None:
         pytest.skip("nginx or openssl is not installed (Debian: apt-get install nginx-light)")
     with ExitStack() as stack:
 
-        def start(port: int, upstream: int) -> Proxy:
+        def start(port: int, upstream: int, adapted: Mapping[str, str] = NOTHING) -> Proxy:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nginx-")))
-            lay_out(folder, port, upstream)
+            lay_out(folder, port, upstream, adapted)
             command = [program, "-p", str(folder), "-e", "error.log", "-c", "nginx.conf"]
             running = subprocess.Popen(command, stderr=subprocess.DEVNULL)
             stack.callback(running.wait, 30)
@@ -291,3 +295,69 @@ def test_the_server_is_told_the_host_asked_for_and_the_address_that_nginx_sees(
     assert f"Host: localhost:{proxy.port}" in told
     assert "X-Forwarded-For: 127.0.0.1" in told
     assert "other.example" not in "".join(told)
+
+
+def begin_to_send(proxy: Proxy, held: ExitStack, path: str, client: str = "") -> None:
+    connection = held.enter_context(proxy.connect())
+    told = f"X-Forwarded-For: {client}\r\n" if client else ""
+    header = f"HTTP/1.1\r\nHost: localhost\r\n{told}Content-Length: 10\r\n\r\n01234"
+    connection.sendall(f"POST {PREFIX}{path} {header}".encode())
+
+
+def send(proxy: Proxy, path: str, client: str = "") -> requests.Response:
+    headers = {"X-Forwarded-For": client} if client else {}
+    return proxy.request("POST", path, data=b"0123456789", headers=headers)
+
+
+def check_refused(answer: requests.Response) -> None:
+    assert answer.status_code == 429
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert int(answer.headers["Retry-After"]) > 0
+    told = answer.json()
+    assert told["type"] == f"urn:optiground:error:{told['code']}"
+    assert (told["status"], told["code"]) == (429, "too-many-requests")
+    assert {"title", "detail"} < told.keys()
+
+
+def test_an_address_that_sends_too_many_files_at_once_is_refused(
+    proxy_before, mirror, until
+) -> None:
+    proxy = proxy_before(free_port(), mirror.server_port)
+    with ExitStack() as held:
+        for number in range(UPLOADS - 1):
+            # What it says of itself makes no difference.
+            begin_to_send(proxy, held, "/uploads", f"198.51.100.{number}")
+        assert send(proxy, "/uploads").status_code == 200
+        with ExitStack() as last:
+            begin_to_send(proxy, last, "/uploads")
+            until(lambda: send(proxy, "/uploads").status_code == 429)
+            check_refused(send(proxy, "/uploads", "203.0.113.1"))
+            assert send(proxy, "/inspect").status_code == 200
+            assert proxy.request("GET", "/uploads").status_code == 200
+        until(lambda: send(proxy, "/uploads").status_code == 200)
+
+
+def test_an_address_is_slowed_down_before_it_is_refused(proxy_before, mirror, until) -> None:
+    proxy = proxy_before(free_port(), mirror.server_port, {"rate=50r/s": "rate=1r/m"})
+    assert {send(proxy, "/inspect").status_code for _ in range(EARLY)} == {200}
+    with ExitStack() as held:
+        for _ in range(SLOWED):
+            begin_to_send(proxy, held, "/inspect")
+        check_refused(send(proxy, "/inspect"))
+        check_refused(send(proxy, "/uploads"))
+        assert proxy.request("GET", "/jobs").status_code == 200
+
+
+def test_behind_a_listed_proxy_each_of_its_clients_has_limits_of_its_own(
+    proxy_before, mirror, until
+) -> None:
+    adapted = {
+        "# set_real_ip_from 192.0.2.10;": "set_real_ip_from 127.0.0.1;",
+        "# real_ip_": "real_ip_",
+    }
+    proxy = proxy_before(free_port(), mirror.server_port, adapted)
+    with ExitStack() as held:
+        for _ in range(UPLOADS):
+            begin_to_send(proxy, held, "/uploads", "6.6.6.6, 198.51.100.7")
+        until(lambda: send(proxy, "/uploads", "198.51.100.7").status_code == 429)
+        assert "X-Forwarded-For: 198.51.100.8" in send(proxy, "/uploads", "198.51.100.8").text

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from flask import Response, render_template, request
 
 from server import incoming
-from server.errors import BodyTooLarge, ServerFull, UnsupportedMediaType
+from server.errors import BadRequest, BodyTooLarge, ServerFull, UnsupportedMediaType
 from server.preferences import wanted_format
 from server.services import services
 
@@ -84,6 +84,8 @@ def require_json() -> bytes:
             f"The request is larger than the {limit} bytes that this server takes.",
             allowed=f"at most {limit} bytes",
         )
+    if len(body) < (request.content_length or 0):
+        raise BadRequest(f"The body did not arrive within {_BODY_S:.0f} s, or it broke off.")
     return body
 
 

@@ -29,13 +29,6 @@ def within(environ: Environ, seconds: float) -> Iterator[None]:
         timer.cancel()
 
 
-def be_patient(environ: Environ, seconds: float) -> None:
-    """Let reading of a body fail where nothing at all arrives for `seconds`."""
-    connection = _socket(environ)
-    if connection is not None:
-        connection.settimeout(seconds)
-
-
 def stop_reading(environ: Environ) -> None:
     """Take nothing more from the client; what it is sent still reaches it."""
     connection = _socket(environ)

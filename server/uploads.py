@@ -19,10 +19,14 @@ from werkzeug.formparser import FormDataParser
 from werkzeug.http import parse_options_header
 
 from server.errors import BadRequest, BodyTooLarge, ServerFull, UnsupportedMediaType
+from server.incoming import within
 from server.jobs.models import Upload
 
 TYPES = ("application/octet-stream", "multipart/form-data")
 CHUNK = 1 << 20
+PIECE_S = 60.0
+"""Seconds in which each piece of a file, `CHUNK` at most, has to arrive: a byte now and then would
+hold a thread for as long as the client likes."""
 SPACE_CHECK = 64 << 20
 """Bytes between two looks at the free space."""
 
@@ -126,6 +130,7 @@ class _Body(io.RawIOBase):
         # Not every server ends a body in chunks; reading on would wait for the next request.
         endless = "wsgi.input_terminated" not in incoming.environ
         self._announced = incoming.content_length or (0 if endless else incoming.content_length)
+        self._environ = incoming.environ
         self._stream = incoming.environ["wsgi.input"]
         self._taken = 0
 
@@ -137,7 +142,8 @@ class _Body(io.RawIOBase):
         """The next bytes, at most `size`; none at the end."""
         left = size if self._announced is None else min(size, self._announced - self._taken)
         try:
-            data: bytes = self._stream.read(left) if left > 0 else b""
+            with within(self._environ, PIECE_S):
+                data: bytes = self._stream.read(left) if left > 0 else b""
         except OSError as error:
             raise _broken_off() from error
         self._taken += len(data)

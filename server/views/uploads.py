@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from flask import Blueprint, Response, request
 
-from server import access, incoming
+from server import access
 from server.answers import as_json, as_page, is_page_wanted, require_space, without_body
 from server.documents import upload_info
 from server.errors import NoSuchUpload, ServerBusy
@@ -16,9 +16,6 @@ from server.services import services, user
 from server.uploads import Limits, receive
 
 blueprint = Blueprint("uploads", __name__)
-
-SILENCE_S = 60.0
-"""A client that sends nothing of its file for this long counts as gone."""
 
 _ID = re.compile(r"[0-9a-f-]{36}")
 
@@ -37,7 +34,6 @@ def take() -> Response:
     with services().waiting.place("upload") as place:
         if not place:
             raise ServerBusy("Too many files are being sent; please try again in a moment.")
-        incoming.be_patient(request.environ, SILENCE_S)
         upload = receive(request, settings.uploads_folder, limits, user().name)
     try:
         services().store.add_upload(upload)

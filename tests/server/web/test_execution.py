@@ -219,9 +219,37 @@ def test_all_that_is_wrong_is_told_at_once(client: FlaskClient) -> None:
     assert client.get("/jobs").json["numberMatched"] == 0
 
 
-def test_a_full_queue_is_429(app: Flask, client: FlaskClient, store: Store) -> None:
-    store._queue_limit = 1
-    headers = {"Prefer": "respond-async"}
-    assert client.post(ECHO, json=INPUTS, headers=headers).status_code == 201
+def test_several_prefer_headers_are_read_as_one(client: FlaskClient) -> None:
+    headers = [("Prefer", "return=representation"), ("Prefer", "Respond-Async;x=1")]
     answer = client.post(ECHO, json=INPUTS, headers=headers)
-    assert (answer.status_code, answer.json["code"]) == (429, "queue-full")
+    assert (answer.status_code, answer.headers["Preference-Applied"]) == (201, "respond-async")
+
+
+def test_reading_changes_nothing_of_how_a_process_runs(client: FlaskClient) -> None:
+    def modes() -> list[list[str]]:
+        paths = ("/processes/mpic-opt", "/processes/echo")
+        return [client.get(path).json["jobControlOptions"] for path in paths]
+
+    before = modes()
+    for path in ("/", "/processes", "/processes?f=html", "/openapi", "/conformance"):
+        assert client.get(path).status_code == 200
+    assert (
+        modes()
+        == before
+        == [
+            ["async-execute", "dismiss"],
+            ["sync-execute", "async-execute", "dismiss"],
+        ]
+    )
+    listed = client.get("/processes").json["processes"]
+    assert [process["jobControlOptions"] for process in listed] == before
+    assert client.post(MPIC, json=PAIR).status_code == 201
+    answer = client.post(ECHO, json=INPUTS, headers={"Prefer": "respond-async"})
+    assert answer.status_code == 201
+
+
+def test_a_synchronous_answer_is_no_new_resource(office: Any, answering: Any) -> None:
+    with answering(echo_back(office)):
+        answer = office.client.post(ECHO, json=INPUTS)
+    assert answer.status_code == 200
+    assert "Location" not in answer.headers

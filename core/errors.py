@@ -179,6 +179,12 @@ class BadMetadata(InputError):
     code = "bad-metadata"
 
 
+class BadRpc(InputError):
+    """An image's RPC is not complete, not finite, or has a scale of zero."""
+
+    code = "bad-rpc"
+
+
 class UnknownFormat(InputError):
     """The file is no product or raster format that is read here."""
 
@@ -207,6 +213,18 @@ class BandMissing(InputError):
     """The band asked for is not there, or several are there and none was chosen."""
 
     code = "band-missing"
+
+
+class UnknownDatum(InputError):
+    """A height datum is no vertical reference system, or none that can be computed here."""
+
+    code = "unknown-datum"
+
+
+class GridMissing(InputError):
+    """Heights above the datum asked for need a grid that is not installed on this server."""
+
+    code = "grid-missing"
 
 
 class NoOverlap(InputError):

@@ -1,0 +1,1 @@
+"""Where pixels lie on the ground: sensor models, lines of sight, intersection, height datums."""

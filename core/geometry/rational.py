@@ -257,8 +257,11 @@ def _normal_equations(
 
 
 @kernel
-def _solved(normal: Floats) -> tuple[float, float, float, float]:
-    """Step east, north, up, and the weight of the height; that is 0 where lines are parallel."""
+def _solved(normal: Floats, least: float) -> tuple[float, float, float, float]:
+    """Step east, north, up, and the weight of the height; that is 0 where lines are parallel.
+
+    ``least`` is the share of the horizontal weights that the height must have.
+    """
     ee, en, eu, nn, nu, uu = normal[0], normal[1], normal[2], normal[3], normal[4], normal[5]
     if not ee > 0:
         return 0.0, 0.0, 0.0, 0.0
@@ -267,8 +270,7 @@ def _solved(normal: Floats) -> tuple[float, float, float, float]:
         return 0.0, 0.0, 0.0, 0.0
     nu_left = nu - en * eu / ee
     u_left = uu - eu * eu / ee - nu_left * nu_left / n_left
-    # A pair of base to height b has u_left = b^2 / 8 of the horizontal weights ee + nn.
-    if not u_left > LEAST_BASE * LEAST_BASE / 8 * (ee + nn):
+    if not u_left > least * (ee + nn):
         return 0.0, 0.0, 0.0, 0.0
     n_side = normal[7] - en * normal[6] / ee
     up = (normal[8] - eu * normal[6] / ee - nu_left * n_side / n_left) / u_left
@@ -320,12 +322,18 @@ def _intersected(
 ) -> bool:
     """Fill ``out`` (5,): lon, lat, height, error, sigma of the height; whether it is a point."""
     first, seen = -1, 0
+    total, inverse = 0.0, 0.0
     for i in range(weights.size):
         if weights[i] > 0:
             seen += 1
             first = i if first < 0 else first
+            total += weights[i]
+            inverse += 1 / weights[i]
     if seen < 2:
         return False
+    # With weights v and w, and pixels of size g, a pair of base to height b has a weight of the
+    # height of (b / g)^2 v w / (v + w), and horizontal ones of 2 (v + w) / g^2 together.
+    least = LEAST_BASE * LEAST_BASE / (2 * total * inverse)
     frame = frames[first]
     z = (start - frame[2, 0]) / frame[2, 1]
     x, y, _ = _located(frame, terms[first], rows[first], cols[first], z, 2)
@@ -338,7 +346,7 @@ def _intersected(
         _normal_equations(
             frames, terms, rows, cols, weights, lon, lat, height, slopes, misses, normal
         )
-        east, north, up, weight = _solved(normal)
+        east, north, up, weight = _solved(normal, least)
         if not weight > 0:
             return False
         lon_metres, lat_metres = metres_per_degree(lat, height)

@@ -2,6 +2,9 @@
 
 import numpy as np
 
+from core.geometry.rpc import Rpc
+from core.geometry.triangulation import intersect
+from core.geometry.viewing import common_ground, footprint, line_of_sight
 from core.matching.arrays import Field, Layer
 from core.matching.dense import match
 from core.matching.filtering import median_of_valid, outliers
@@ -20,3 +23,17 @@ def warm() -> None:
     field = Field(*(np.ascontiguousarray(part) for part in found.field))
     outliers(field, np.isfinite(field.rows), 9, 5.0)
     median_of_valid(field.rows, 2)
+    _warm_geometry()
+
+
+def _warm_geometry() -> None:
+    rest = (0.0,) * 16
+    one = (1.0, 0.0, 0.0, 0.0, *rest)
+    right, down, leaning = ((0.0, *slopes, *rest) for slopes in ((1, 0, 0), (0, -1, 0), (1, 0, 1)))
+    scales = (1e3, 1e3, 0.01, 0.01, 500.0)
+    first, second = (
+        Rpc(0.0, 0.0, 45.0, 5.0, 0.0, *scales, down, one, cols, one) for cols in (right, leaning)
+    )
+    intersect([first, second], [0.0, 0.0], [0.0, 0.0])
+    line_of_sight(first, 5.0, 45.0, 0.0)
+    common_ground([footprint(rpc, (SIDE, SIDE), 0.0) for rpc in (first, second)])

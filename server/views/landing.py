@@ -3,6 +3,7 @@
 from flask import Blueprint, Response, request
 
 from processes import openapi
+from server import api_page
 from server.answers import as_json, as_page, is_page_wanted
 from server.links import JSON, link, on_page
 from server.services import services
@@ -38,10 +39,16 @@ def conformance() -> Response:
 
 @blueprint.get("/openapi")
 def openapi_document() -> Response:
-    """The OpenAPI document, or a page that lists its operations."""
+    """The OpenAPI document, or a page from which its operations can be tried."""
     document = openapi.document(services().pipelines, on_page("/").rstrip("/"))
     if is_page_wanted():
-        return as_page("openapi.html", document=document)
+        return as_page(
+            "openapi.html",
+            document=document,
+            sections=api_page.sections(document),
+            schemas=api_page.schemas(document),
+            keyed=bool(services().settings.api_keys),
+        )
     asked = request.accept_mimetypes.best_match([openapi.OPENAPI_TYPE.partition(";")[0], JSON])
     return as_json(document, type_=JSON if asked == JSON else openapi.OPENAPI_TYPE)
 

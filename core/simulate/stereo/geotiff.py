@@ -1,0 +1,29 @@
+"""Plain GeoTIFFs whose tags hold the RPC."""
+
+from pathlib import Path
+
+import rasterio
+
+from core.simulate.stereo.views import Pixels, View
+
+
+def write_geotiff(path: Path, view: View, *, true_model: bool = False) -> Path:
+    """Write a view with the model that is handed out, or with the one that made its pixels."""
+    rpc = view.camera.true_rpc if true_model else view.camera.rpc
+    pixels: Pixels = view.image
+    profile = {
+        "driver": "GTiff",
+        "height": pixels.shape[0],
+        "width": pixels.shape[1],
+        "count": 1,
+        "dtype": "uint16",
+        "nodata": 0,
+        "compress": "deflate",
+        "predictor": 2,
+        "tiled": True,
+        "rpcs": rpc,
+    }
+    with rasterio.open(path, "w", **profile) as dataset:
+        dataset.write(pixels, 1)
+        dataset.update_tags(TIFFTAG_DATETIME=f"{view.time:%Y:%m:%d %H:%M:%S}")
+    return path

@@ -32,6 +32,12 @@ def summary(pipeline: Pipeline, link: Link) -> Json:
                 "title": f"Description of {pipeline.id}",
             },
             {
+                "href": f"{link(page)}?f=html",
+                "rel": "alternate",
+                "type": "text/html",
+                "title": f"Description of {pipeline.id} (page)",
+            },
+            {
                 "href": link(f"{page}/execution"),
                 "rel": EXECUTE_REL,
                 "type": "application/json",

@@ -2,7 +2,7 @@
 
 from urllib.parse import urlsplit
 
-from flask import Flask, Response
+from flask import Flask, Response, current_app, request
 
 from server import (
     access,
@@ -10,6 +10,7 @@ from server import (
     filters,
     links,
     observation,
+    parameters,
     problems,
     security,
     services,
@@ -27,6 +28,17 @@ class Application(Flask):
         allowed = super().make_default_options_response().headers["Allow"]
         response.headers["Allow"] = ", ".join(sorted(allowed.split(", ")))
         return response
+
+
+def _answer_for_the_server() -> Response | None:
+    """``OPTIONS *`` is about the server, not one of its addresses: RFC 9110, section 9.3.7."""
+    if request.method != "OPTIONS" or request.environ.get("RAW_URI") != "*":
+        return None
+    response = answers.without_body()
+    rules = current_app.url_map.iter_rules()
+    methods = set[str]().union(*(rule.methods or () for rule in rules))
+    response.headers["Allow"] = ", ".join(sorted(methods))
+    return response
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -63,5 +75,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     observation.install(app)
     given = (*settings.allowed_hosts, urlsplit(settings.base_url).netloc)
     security.install(app, frozenset(map(security.host_name, given)) - {""})
+    app.before_request(_answer_for_the_server)
+    parameters.install(app)
     problems.install(app)
     return app

@@ -1,6 +1,6 @@
 """The JSON documents about jobs and uploads, after OGC API - Processes 1.0."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -67,9 +67,11 @@ def _job_links(job: Job, path: str) -> Iterator[Link]:
     if not job.final:
         yield link(path, "monitor", JSON, "Status of the job")
     if job.status == "successful" and job.removed is None:
-        yield link(f"{path}/results", f"{OGC_REL}results", JSON, "Results")
+        yield _results_link(job, path)
         if "stac" in job.outputs:
-            yield link(f"{path}/stac", "item", "application/geo+json", "Results as STAC")
+            several = "stac_items" in job.outputs
+            type_ = JSON if several else "application/geo+json"
+            yield link(f"{path}/stac", "item", type_, "Results as STAC")
         yield link(f"{path}/archive.zip", "enclosure", "application/zip", "All results in one file")
     if job.status == "failed":
         yield link(f"{path}/results", f"{OGC_REL}exceptions", JSON, "Why the job failed")
@@ -77,6 +79,14 @@ def _job_links(job: Job, path: str) -> Iterator[Link]:
     yield link(f"{path}/log", f"{OGC_REL}log", "text/plain", "Log of the job")
     yield link(f"/processes/{job.process_id}", f"{OGC_REL}process", JSON, "The process")
     yield link("/jobs", "up", JSON, "All jobs")
+
+
+def _results_link(job: Job, path: str) -> Link:
+    """The link to the results, whose type in raw form is that of what was made."""
+    found = link(f"{path}/results", f"{OGC_REL}results", JSON, "Results")
+    if job.document.get("response") == "raw":
+        del found["type"]
+    return found
 
 
 def files_of(job: Job, output: str) -> tuple[FileEntry, ...]:
@@ -98,9 +108,9 @@ def files_of(job: Job, output: str) -> tuple[FileEntry, ...]:
     )
 
 
-def selected(job: Job, pipeline: Pipeline) -> tuple[Output, ...]:
-    """The outputs that the request asked for (all if it did not say) and that were made."""
-    asked = job.document.get("outputs") or job.outputs
+def selected(job: Job, pipeline: Pipeline, wanted: Sequence[str] = ()) -> tuple[Output, ...]:
+    """The outputs that are `wanted`, or that the request asked for, or all; only what was made."""
+    asked = wanted or job.document.get("outputs") or job.outputs
     return tuple(
         output
         for output in pipeline.output_list

@@ -24,6 +24,7 @@ _PROCESSES = f"{_SPEC}ogcapi-processes-1/1.0/conf/"
 _CALLBACK = f"{_PROCESSES}callback"
 _NOT_SERVED = frozenset({f"{_SPEC}ogcapi-common-2/1.0/conf/collections", _CALLBACK})
 _SERVED = tuple(_PROCESSES + name for name in ("html", "job-list", "dismiss"))
+_CONFORMANCE = "http://www.opengis.net/def/rel/ogc/1.0/conformance"
 _ABSENT = ("/collections", "/TileMatrixSets", "f=jsonld")
 """Parts of links to what pygeoapi has and this server has not."""
 
@@ -90,6 +91,10 @@ class Gateway:
         page = self._answer(landing_page)
         page["links"] = [
             link for link in page["links"] if not any(part in link["href"] for part in _ABSENT)
+        ]
+        # The name that the relation has in OGC API - Processes; pygeoapi has the one of Features.
+        page["links"] += [
+            link | {"rel": _CONFORMANCE} for link in page["links"] if link["rel"] == "conformance"
         ]
         return page
 

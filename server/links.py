@@ -1,6 +1,6 @@
 """Every absolute link of this server comes from here."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from urllib.parse import quote, urlencode, urlsplit
 
 from flask import current_app
@@ -16,7 +16,7 @@ def absolute(path: str, query: Mapping[str, object] | None = None) -> str:
     """The absolute link to a path of this server (``/jobs``), quoted where it must be."""
     base: str = current_app.config["BASE_URL"]
     link = base + quote(path, safe="/:@!$&'()*+,;=~")
-    return f"{link}?{urlencode(query)}" if query else link
+    return f"{link}?{urlencode(query, doseq=True)}" if query else link
 
 
 def in_header(address: str) -> str:
@@ -49,3 +49,20 @@ def representations(path: str, title: str, query: Mapping[str, object] | None = 
         link(path, "self", JSON, title, query),
         link(path, "alternate", HTML, f"{title} (page)", {**(query or {}), "f": "html"}),
     ]
+
+
+def pages(
+    path: str, title: str, query: Mapping[str, object], *, limit: int, offset: int, total: int
+) -> Iterator[Link]:
+    """The links from one page of a list to those before and after it, its filters kept."""
+    starts = {"prev": max(0, offset - limit)} if offset > 0 else {}
+    if offset + limit < total:
+        starts["next"] = offset + limit
+    for rel, start in starts.items():
+        yield link(path, rel, JSON, title, {**query, "limit": limit, "offset": start})
+
+
+def page_in_header(path: str, query: Mapping[str, object] | None = None) -> str:
+    """The Link header from a JSON document that has no place for links to its page."""
+    address = absolute(path, {**(query or {}), "f": "html"})
+    return f'<{address}>; rel="alternate"; type="{HTML}"'

@@ -4,6 +4,8 @@ import re
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, time
 
+from werkzeug.datastructures import MultiDict
+
 from server.errors import BadQuery
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,128}")
@@ -27,6 +29,17 @@ def whole_number(query: Mapping[str, str], name: str, *, low: int, high: int, de
             allowed=f"{low} to {high}",
         )
     return min(int(text), high)
+
+
+def joined(query: MultiDict[str, str]) -> dict[str, str]:
+    """A query whose lists are all written with commas: ``a=1&a=2`` and ``a=1,2`` are the same.
+
+    Examples
+    --------
+    >>> joined(MultiDict([("status", "failed"), ("limit", "5"), ("status", "running")]))
+    {'status': 'failed,running', 'limit': '5'}
+    """
+    return {name: ",".join(values) for name, values in query.lists()}
 
 
 def words[Word: str](

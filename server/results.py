@@ -75,23 +75,23 @@ def answer_to_execution(job: Job, pipeline: Pipeline) -> Response:
 
 
 def link_monitor(response: Response, address: str) -> None:
-    """Name the job of an answer, last of its links: docs/decisions/0010 says why it does so twice."""
+    """Name the job of an answer, last of its links, and twice: see docs/decisions/0010."""
     response.headers.add("Link", f'<{address}>; rel="monitor"')
     response.headers.add("Link", f"{address}; rel=monitor")
 
 
-def as_document(job: Job, pipeline: Pipeline) -> Response:
-    """The results as one JSON object."""
-    return as_json(results(job, selected(job, pipeline)))
+def as_document(job: Job, pipeline: Pipeline, wanted: tuple[str, ...] = ()) -> Response:
+    """The results as one JSON object; `wanted` goes before the outputs that the request named."""
+    return as_json(results(job, selected(job, pipeline, wanted)))
 
 
-def as_raw(job: Job, pipeline: Pipeline) -> Response:
-    """The results as they are.
+def as_raw(job: Job, pipeline: Pipeline, wanted: tuple[str, ...] = ()) -> Response:
+    """The results as they are; `wanted` goes before the outputs that the request named.
 
     One value is the body itself; files are links in the header of an empty answer; values together
     with others are the parts of a multipart body, files among them parts that say where they are.
     """
-    parts = [part for output in selected(job, pipeline) for part in _parts(job, output)]
+    parts = [part for output in selected(job, pipeline, wanted) for part in _parts(job, output)]
     if all(part.location for part in parts):
         response = without_body()
         for part in parts:

@@ -1,6 +1,7 @@
 """The jobs: list, status, dismissal, log, request."""
 
 import re
+from collections.abc import Mapping
 
 from flask import Blueprint, Response, request
 
@@ -9,8 +10,8 @@ from server.answers import as_json, as_page, is_page_wanted
 from server.documents import files_of, redacted, status_info
 from server.errors import NoSuchJob
 from server.jobs.models import Job, Status
-from server.links import JSON, link, representations
-from server.query import interval, names, whole_number, words
+from server.links import pages, representations
+from server.query import interval, joined, names, whole_number, words
 from server.services import services, user
 
 blueprint = Blueprint("jobs", __name__)
@@ -43,7 +44,7 @@ def find(job_id: str, action: access.Action = "read") -> Job:
 def job_list() -> Response:
     """The jobs of the user, newest first."""
     access.require(user(), "list")
-    query = request.args
+    query = joined(request.args)
     limit = whole_number(query, "limit", low=1, high=MOST, default=FEW)
     offset = whole_number(query, "offset", low=0, high=10**9, default=0)
     start, end = interval(query, "datetime")
@@ -54,22 +55,19 @@ def job_list() -> Response:
         statuses=words(query, "status", STATUSES),
         created_from=start,
         created_to=end,
-        min_duration=_seconds("minDuration"),
-        max_duration=_seconds("maxDuration"),
+        min_duration=_seconds(query, "minDuration"),
+        max_duration=_seconds(query, "maxDuration"),
         limit=limit,
         offset=offset,
     )
     if is_page_wanted():
         return as_page("jobs.html", jobs=jobs, total=total, offset=offset, limit=limit)
-    links = representations("/jobs", "Jobs", query)
-    for rel, start_at in (("prev", max(0, offset - limit)), ("next", offset + limit)):
-        if (rel == "prev" and offset > 0) or (rel == "next" and start_at < total):
-            links.append(
-                link("/jobs", rel, JSON, "More jobs", {**query, "limit": limit, "offset": start_at})
-            )
     document = {
         "jobs": [status_info(job) for job in jobs],
-        "links": links,
+        "links": [
+            *representations("/jobs", "Jobs", query),
+            *pages("/jobs", "More jobs", query, limit=limit, offset=offset, total=total),
+        ],
         "numberMatched": total,
         "numberReturned": len(jobs),
     }
@@ -122,6 +120,6 @@ def request_document(job_id: str) -> Response:
     )
 
 
-def _seconds(name: str) -> int | None:
-    found = whole_number(request.args, name, low=0, high=10**9, default=-1)
+def _seconds(query: Mapping[str, str], name: str) -> int | None:
+    found = whole_number(query, name, low=0, high=10**9, default=-1)
     return None if found < 0 else found

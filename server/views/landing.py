@@ -5,7 +5,7 @@ from flask import Blueprint, Response, request
 from processes import openapi
 from server import api_page
 from server.answers import as_json, as_page, is_page_wanted
-from server.links import JSON, link, on_page
+from server.links import JSON, link, on_page, page_in_header
 from server.services import services
 
 blueprint = Blueprint("landing", __name__)
@@ -34,7 +34,7 @@ def conformance() -> Response:
     classes = services().gateway.conformance()
     if is_page_wanted():
         return as_page("conformance.html", classes=classes["conformsTo"])
-    return as_json(classes)
+    return as_json(classes, headers={"Link": page_in_header("/conformance")})
 
 
 @blueprint.get("/openapi")
@@ -50,7 +50,8 @@ def openapi_document() -> Response:
             keyed=bool(services().settings.api_keys),
         )
     asked = request.accept_mimetypes.best_match([openapi.OPENAPI_TYPE.partition(";")[0], JSON])
-    return as_json(document, type_=JSON if asked == JSON else openapi.OPENAPI_TYPE)
+    type_ = JSON if asked == JSON else openapi.OPENAPI_TYPE
+    return as_json(document, type_=type_, headers={"Link": page_in_header("/openapi")})
 
 
 @blueprint.get("/health")

@@ -6,7 +6,7 @@ from core.declare import Input, Pipeline
 from processes import ogc
 from processes.schemas import example_request
 from server.answers import as_json, as_page, is_page_wanted
-from server.links import absolute, representations
+from server.links import absolute, pages, representations
 from server.query import whole_number
 from server.services import services
 
@@ -20,13 +20,25 @@ def process_list() -> Response:
     """The processes in the order of the configuration."""
     pipelines = services().pipelines
     limit = whole_number(request.args, "limit", low=1, high=MOST, default=MOST)
+    offset = whole_number(request.args, "offset", low=0, high=10**9, default=0)
+    page = slice(offset, offset + limit)
     if is_page_wanted():
-        return as_page("processes.html", pipelines=list(pipelines.values())[:limit])
+        return as_page("processes.html", pipelines=list(pipelines.values())[page])
     listed = services().gateway.processes()
-    own = [entry for entry in listed["processes"] if entry["id"] in pipelines][:limit]
+    own = [entry for entry in listed["processes"] if entry["id"] in pipelines]
     # Links and order are pygeoapi's; the texts come from the declaration, unescaped.
-    listed["processes"] = [entry | ogc.summary(pipelines[entry["id"]], absolute) for entry in own]
-    listed["links"] = representations("/processes", "The processes", request.args)
+    listed["processes"] = [
+        entry | ogc.summary(pipelines[entry["id"]], absolute) for entry in own[page]
+    ]
+    listed["links"] = [
+        *representations("/processes", "The processes", request.args),
+        *pages(
+            *("/processes", "More processes", request.args),
+            limit=limit,
+            offset=offset,
+            total=len(own),
+        ),
+    ]
     return as_json(listed)
 
 

@@ -13,7 +13,8 @@ from server.answers import as_json, as_page, is_page_wanted
 from server.documents import FileEntry, Json, file_link, files_of, redacted
 from server.errors import NoSuchResult, ResultsGone
 from server.jobs.models import Job
-from server.links import absolute
+from server.links import absolute, page_in_header
+from server.query import joined, words
 from server.results import (
     answer_to_failure,
     as_document,
@@ -47,9 +48,12 @@ def results(job_id: str) -> Response:
             outputs=[o for o in pipeline.output_list if job.outputs.get(o.id) is not None],
             files={name: files_of(job, name) for name in job.outputs},
         )
+    wanted = words(joined(request.args), "outputs", [o.id for o in pipeline.output_list])
     if job.document.get("response") == "raw":
-        return as_raw(job, pipeline)
-    return as_document(job, pipeline)
+        return as_raw(job, pipeline, wanted)
+    answer = as_document(job, pipeline, wanted)
+    answer.headers["Link"] = page_in_header(f"/jobs/{job.id}/results")
+    return answer
 
 
 @blueprint.get("/jobs/<job_id>/results/<output_id>")
@@ -121,10 +125,16 @@ def _output(job_id: str, output_id: str) -> tuple[Job, Output]:
     job = _successful(job_id)
     outputs = services().pipeline(job.process_id).output_list
     for output in outputs:
-        if output.id == output_id and job.outputs.get(output.id) is not None:
+        if job.outputs.get(output.id) is not None and output_id in _names(job, output):
             return job, output
     made = ", ".join(name for name, value in job.outputs.items() if value is not None)
     raise NoSuchResult(f"The job has no output {output_id[:100]!r}; it has {made}.", allowed=made)
+
+
+def _names(job: Job, output: Output) -> set[str]:
+    """What an output is asked for by: its id, and its file's name, as the records beside it do."""
+    alone = () if output.many else files_of(job, output.id)
+    return {output.id, *(output.id + entry.extension for entry in alone)}
 
 
 def _folder(job: Job) -> Path:

@@ -4,9 +4,11 @@ import ast
 import importlib
 import importlib.metadata
 import inspect
+import logging
 from pathlib import Path
 from typing import Any
 
+import pytest
 from flask.testing import FlaskClient
 
 import server
@@ -99,3 +101,14 @@ def named(name: str) -> Any:
             found = getattr(found, part)
         return found
     raise LookupError(name)
+
+
+def test_the_language_that_a_client_prefers_disturbs_nothing(
+    client: FlaskClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    for path in ("/", "/processes", "/processes/echo"):
+        plain = client.get(path)
+        other = client.get(path, headers={"Accept-Language": "fr-CA, fr;q=0.9, xx;q=0.1"})
+        assert other.status_code == 200
+        assert other.json == plain.json
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]

@@ -1,5 +1,6 @@
 """List, status, dismissal and log of jobs, and the request that made them."""
 
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -199,3 +200,10 @@ def test_jobs_are_found_by_status_process_and_time(
 def test_a_wrong_query_is_refused(client: FlaskClient, query: str) -> None:
     answer = client.get(f"/jobs?{query}")
     assert (answer.status_code, answer.json["code"]) == (400, "bad-query")
+
+
+def test_ids_of_jobs_cannot_be_guessed(office: Any) -> None:
+    ids = {uuid.UUID(office.submit().id) for _ in range(20)}
+    assert len(ids) == 20
+    # Random ones: those of version 1 are made of the time and the machine.
+    assert {one.version for one in ids} == {4}

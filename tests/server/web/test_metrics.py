@@ -76,7 +76,7 @@ def test_the_disk_and_the_uploads_are_measured(client: FlaskClient) -> None:
 
 def test_requests_are_counted_by_route_and_not_by_address(client: FlaskClient) -> None:
     for number in range(3):
-        assert client.get(f"/jobs/{number}?secret=1").status_code == 404
+        assert client.get(f"/jobs/{number}?f=json").status_code == 404
         assert client.get(f"/nothing/{number}").status_code == 404
     assert client.head("/conformance").status_code == 200
     assert client.open("/conformance", method="BREW").status_code == 405

@@ -235,3 +235,13 @@ def test_an_earlier_result_can_be_an_input(office: Any, displaced: Callable[...,
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "POST"])
 def test_results_are_only_read(client: FlaskClient, method: str) -> None:
     assert client.open("/jobs/x/results", method=method).status_code == 405
+
+
+def test_a_value_that_looks_like_a_page_is_none(office: Any) -> None:
+    text = "<html><script>alert(1)</script></html>"
+    job = office.echoed(inputs={"stringInput": text}, outputs={"stringInput": {}}, response="raw")
+    for path in (f"/jobs/{job.id}/results", f"/jobs/{job.id}/results/stringInput"):
+        answer = office.client.get(path)
+        assert (answer.mimetype, answer.text) == ("text/plain", text)
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert "sandbox" in answer.headers["Content-Security-Policy"]

@@ -24,6 +24,7 @@ REFUSALS = {
     "403": "NotAllowed",
     "413": "TooLarge",
     "415": "WrongMediaType",
+    "429": "TooMany",
     "507": "NoSpace",
 }
 """What an operation with a body may answer."""

@@ -64,7 +64,12 @@ RESPONSES: Json = {
     "Misdirected": _problem("The Host of the request is no name of this server."),
     "TooLarge": _problem("The body is larger than allowed."),
     "WrongMediaType": _problem("The body has to be of another media type."),
-    "QueueFull": _problem("Too many jobs are waiting, of this user or of all.", "Retry-After"),
+    "QueueFull": _problem(
+        "Too many jobs are waiting, of this user or of all; or callbacks of this user; or too many "
+        "requests come from one address.",
+        "Retry-After",
+    ),
+    "TooMany": _problem("Too many requests come from one address.", "Retry-After"),
     "Busy": _problem("Too many requests of this kind, or the store is down.", "Retry-After"),
     "NoSpace": _problem("The server is short of disk space."),
     "Fault": _problem("A fault of the server; error_id names it in the operator's log."),

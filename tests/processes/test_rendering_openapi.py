@@ -156,12 +156,12 @@ def test_each_process_has_its_own_request_and_results(document, service):
 
 
 def test_who_is_refused_for_now_is_told_when_to_come_back(document):
-    """429 wherever a job is made, 503 wherever the store is asked; not in the answer of /health."""
+    """429 wherever something is sent, 503 wherever the store is asked; not in the answer of /health."""
     for name, operation in operations(document):
         for status, answer in answers(document, operation):
             told = "Retry-After" in answer.get("headers", {})
             assert told == (status in ("429", "503") and name != "get /health"), (name, status)
-        assert ("429" in operation["responses"]) == name.endswith("/execution")
+        assert ("429" in operation["responses"]) == name.startswith("post ")
     retry = document["components"]["headers"]["Retry-After"]
     assert (retry["required"], retry["schema"]["type"]) == (True, "integer")
 

@@ -69,6 +69,8 @@ def child_environment(
             "GDAL_CACHEMAX": str(max(32, min(128, memory // MIB // 16))),
             "HOME": scratch,
             "NUMBA_CACHE_DIR": str(kernels),
+            # PROJ_DATA would not do: pyproj passes over it, and rasterio looks nowhere else.
+            "PROJ_USER_WRITABLE_DIRECTORY": str(geoid_grids()),
             "TMPDIR": scratch,
         }
     )
@@ -78,6 +80,13 @@ def user_cache() -> Path:
     """The user's folder for what can be made again, for OptiGround."""
     base = os.environ.get("XDG_CACHE_HOME") or str(Path("~/.cache").expanduser())
     return Path(base) / "optiground"
+
+
+def geoid_grids() -> Path:
+    """The folder in which PROJ finds grids that the operator has added; it need not exist."""
+    named = os.environ.get("PROJ_USER_WRITABLE_DIRECTORY")
+    base = os.environ.get("XDG_DATA_HOME") or str(Path("~/.local/share").expanduser())
+    return Path(named) if named else Path(base) / "proj"
 
 
 def kernel_cache(base: Path) -> Path:

@@ -21,11 +21,11 @@ SPEED_M_S = 7400.0
 START = datetime(2024, 6, 18, 10, 41, 52, tzinfo=UTC)
 
 ATTITUDES: dict[str, tuple[Attitude, ...]] = {
-    "pair": (Attitude(-0.13, 0.045, 190.8), Attitude(0.13, 0.028, 191.2)),
+    "pair": (Attitude(0.13, 0.028, 191.2), Attitude(-0.13, 0.045, 190.8)),
     "triplet": (
-        Attitude(-0.11, 0.045, 190.7),
+        Attitude(0.11, 0.028, 191.3),
         Attitude(0.0, 0.036, 191.0),
-        Attitude(0.12, 0.028, 191.3),
+        Attitude(-0.12, 0.045, 190.7),
     ),
 }
 """Base over height .26, and .11 and .12 between neighbours and .23 in all, as Pleiades flies."""
@@ -184,6 +184,6 @@ def _view(
     eye = camera(scene.centre, attitude, shape, GSD_M, scene.heights, bias)
     # Looking ahead comes first: the satellite is then still before the scene.
     delay = timedelta(
-        seconds=ALTITUDE_M * (ATTITUDES["pair"][1].pitch - attitude.pitch) / SPEED_M_S
+        seconds=ALTITUDE_M * (ATTITUDES["pair"][0].pitch - attitude.pitch) / SPEED_M_S
     )
     return View(scene, eye, look, START + delay)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from pyproj import Transformer
 from scipy import ndimage
 
 from core.simulate.fault import texture
@@ -139,6 +140,14 @@ class View:
         hits = self._trace(rows, cols, np.zeros(rows.size))
         east, north = self.scene.origin
         return Surface(hits.x + east, hits.y + north, hits.height)
+
+    def geographic(self, row: float, col: float) -> tuple[float, float]:
+        """Longitude and latitude of a pixel's centre at the height of the scene's middle."""
+        height = self.camera.centre.height
+        x, y = self.lines.ground(np.array(row), np.array(col), np.array(height))
+        change = Transformer.from_crs(self.scene.crs, "OGC:CRS84", always_xy=True)
+        lon, lat = change.transform(float(x), float(y))
+        return float(lon), float(lat)
 
     def sees(self, rows: Points, cols: Points, height: Points) -> NDArray[np.bool_]:
         """Whether points of the surface, at their places in the image, are hidden by nothing.

@@ -4,7 +4,17 @@ from typing import Any
 
 from core.declare import Pipeline
 from processes.components import Json, ref
-from processes.operations import FAILED, RAW, REFUSALS, TEXT, any_of, as_json, operation, or_page
+from processes.operations import (
+    BINARY,
+    FAILED,
+    RAW,
+    REFUSALS,
+    TEXT,
+    any_of,
+    as_json,
+    operation,
+    or_page,
+)
 from processes.responses import headers
 from processes.schemas import example_request, has_values
 
@@ -74,9 +84,15 @@ def _execute(service: Pipeline) -> Json:
 def _results(service: Pipeline) -> Json:
     """The answer with results: the document, or one value as it is."""
     answer = as_json("The results", results_schema([service]))
-    answer["content"] |= RAW
+    answer["content"] |= raw_contents([service])
     answer["headers"] = headers("Link", "Preference-Applied")
     return answer
+
+
+def raw_contents(services: list[Pipeline]) -> Json:
+    """The types that results can have in raw form, beside JSON."""
+    outputs = [output for service in services for output in service.output_list]
+    return {**RAW, **{o.media_type: {"schema": BINARY} for o in outputs if o.binary}}
 
 
 def results_schema(services: list[Pipeline]) -> Json:

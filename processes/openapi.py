@@ -6,11 +6,16 @@ from core import __version__
 from core.declare import Pipeline
 from processes.components import PARAMETERS, SCHEMAS, SECURITY_SCHEMES, Json, ref
 from processes.contents import CONTENTS
-from processes.executions import LINKED, process_paths, results_schema, value_schemas
+from processes.executions import (
+    LINKED,
+    process_paths,
+    raw_contents,
+    results_schema,
+    value_schemas,
+)
 from processes.operations import (
     BINARY,
     FAILED,
-    RAW,
     REFUSALS,
     TEXT,
     any_of,
@@ -171,7 +176,7 @@ def _result_paths(page: str, services: list[Pipeline]) -> Json:
     results = or_page(
         "From output to value, link, or list of links; or one value as it is",
         results_schema(services),
-        **RAW,
+        **raw_contents(services),
     )
     results["headers"] = headers("Link")
     named = headers("Content-Disposition")

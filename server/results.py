@@ -1,5 +1,6 @@
 """Results of a job in the forms that OGC API - Processes has for them: document, or raw."""
 
+import base64
 import json
 import re
 import secrets
@@ -111,12 +112,14 @@ def as_raw(job: Job, pipeline: Pipeline, wanted: tuple[str, ...] = ()) -> Respon
 
 
 def value_part(output: Output, value: object) -> Part:
-    """A value in raw form: a text as it is, anything else as JSON."""
+    """A value in raw form: a text as it is, bytes without their base64, anything else as JSON."""
     if isinstance(value, Mapping) and isinstance(value.get("href"), str):
         # It came with the request, and goes into a header.
         given = str(value.get("type") or "")
         type_ = given if _MEDIA_TYPE.fullmatch(given) else output.media_type
         return Part(output.id, type_, b"", str(value["href"]))
+    if isinstance(value, str) and output.binary:
+        return Part(output.id, output.media_type, base64.b64decode(value), "")
     if isinstance(value, str):
         return Part(output.id, "text/plain; charset=utf-8", value.encode(), "")
     body = json.dumps(value, ensure_ascii=False, allow_nan=False)

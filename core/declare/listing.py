@@ -139,9 +139,16 @@ class Output:
     @property
     def media_type(self) -> str:
         """Media type of the file, or of the value."""
+        if self.binary:
+            return str(self.schema.get("contentMediaType", "application/octet-stream"))
         if isinstance(self.product, ValueProduct):
             return "text/plain" if self.schema.get("type") == "string" else "application/json"
         return self.product.media_type
+
+    @property
+    def binary(self) -> bool:
+        """Whether it is a value of bytes, which JSON documents hold as base64."""
+        return isinstance(self.product, ValueProduct) and "contentEncoding" in self.schema
 
     @property
     def unit(self) -> str:

@@ -167,6 +167,9 @@ class Reference(BaseModel):
     """Format of what it points at."""
 
 
+_BASE64 = r"^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
+
+
 def _binary_tag(value: Any) -> str | None:
     if isinstance(value, str):
         return "<text>"
@@ -175,7 +178,7 @@ def _binary_tag(value: Any) -> str | None:
 
 
 Tiff = Annotated[
-    Annotated[str, Field(max_length=1 << 23), Tag("<text>")]
+    Annotated[str, Field(max_length=1 << 23, pattern=_BASE64), Tag("<text>")]
     | Annotated[Reference, Tag("<reference>")],
     Discriminator(_binary_tag),
     WithJsonSchema(

@@ -74,6 +74,10 @@ def test_a_reference_comes_back_and_is_not_followed(reference):
         {"value": "AAAA", "format": {"mediaType": "wrong/type"}},
         {"href": "https://example.org/a.tif", "type": "wrong/type"},
         {"href": "https://example.org/a.tif", "format": {"mediaType": "wrong/type"}},
+        "no base64!",
+        "SUkqAA=",
+        "SUkqAA==\n",
+        {"value": "SUkqA"},
         5,
     ],
 )

@@ -1,5 +1,6 @@
 """Results in all their forms."""
 
+import base64
 import email
 import email.policy
 import io
@@ -245,3 +246,27 @@ def test_a_value_that_looks_like_a_page_is_none(office: Any) -> None:
         assert (answer.mimetype, answer.text) == ("text/plain", text)
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert "sandbox" in answer.headers["Content-Security-Policy"]
+
+
+def test_bytes_are_base64_in_documents_and_themselves_in_raw_form(office: Any) -> None:
+    content = b"II*\x00\x00\xff\xfe\r\n--"
+    text = base64.b64encode(content).decode()
+    inputs = {"stringInput": "s", "imageInput": {"value": text, "mediaType": "image/tiff"}}
+    asked: dict[str, Any] = {"imageInput": {"format": {"mediaType": "image/tiff"}}}
+    document = office.echoed(inputs=inputs, outputs=asked, response="document")
+    path = f"/jobs/{document.id}/results"
+    assert office.client.get(path).json == {"imageInput": text}
+    raw = office.echoed(inputs=inputs, outputs=asked, response="raw")
+    for address in (f"{path}/imageInput", f"/jobs/{raw.id}/results"):
+        answer = office.client.get(address)
+        assert (answer.headers["Content-Type"], answer.data) == ("image/tiff", content)
+    both = office.echoed(inputs=inputs, response="raw")
+    answer = office.client.get(f"/jobs/{both.id}/results")
+    head = f"Content-Type: {answer.headers['Content-Type']}\r\n\r\n".encode()
+    message = email.message_from_bytes(head + answer.data, policy=email.policy.HTTP)
+    parts = {part["Content-ID"]: part for part in message.iter_parts()}
+    assert parts["<imageInput>"].get_content_type() == "image/tiff"
+    assert parts["<imageInput>"].get_payload(decode=True) == content
+    refused = {"inputs": inputs, "outputs": {"imageInput": {"format": {"mediaType": "text/plain"}}}}
+    answer = office.client.post("/processes/echo/execution", json=refused)
+    assert (answer.status_code, answer.json["code"]) == (400, "refused")

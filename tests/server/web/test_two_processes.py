@@ -1,6 +1,5 @@
 """Requests for two processes at the same time: each is answered for its own."""
 
-import threading
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -23,22 +22,19 @@ def test_no_request_is_answered_for_the_process_of_another(
     server_with: Callable[..., Any],
 ) -> None:
     server = server_with(queue_limit=10_000, user_queue_limit=10_000, running_limit=1)
-    own = threading.local()
 
     def ask(number: int) -> str:
-        if not hasattr(own, "session"):
-            own.session = requests.Session()
         process, inputs = asked(number)
         # Refused for what this process wants, and taken for the other: each tells who read it.
         path = f"{server.url}/processes/{process}/execution"
-        wrong = own.session.post(path, json={"inputs": {"other": number}}, timeout=60)
+        wrong = requests.post(path, json={"inputs": {"other": number}}, timeout=60)
         assert ("stringInput" in wrong.text) == (process == "echo"), wrong.text
-        answer = own.session.post(
+        answer = requests.post(
             path, json={"inputs": inputs}, headers={"Prefer": "respond-async"}, timeout=60
         )
         assert answer.status_code == 201, answer.text
         assert answer.json()["processID"] == process
-        job = own.session.get(f"{answer.headers['Location']}/request.json", timeout=60).json()
+        job = requests.get(f"{answer.headers['Location']}/request.json", timeout=60).json()
         assert job["process"] == process
         assert inputs.items() <= job["inputs"].items()
         return process

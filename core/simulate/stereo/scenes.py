@@ -41,7 +41,7 @@ _SITES: dict[str, _Site] = {
 TURN_DEG = 17.0
 """Direction of parcels and blocks, anticlockwise from east."""
 RELIEF_M = 1500.0
-STEEPEST = 0.8
+STEEPEST = 0.6
 """Relief over the width of its ground: a small piece of a mountain has less of it."""
 HEADROOM_M = 60.0
 """Above the highest terrain, for buildings."""
@@ -173,15 +173,19 @@ def _plain(count: int, site: _Site, seed: int, relief: float) -> tuple[Raster, f
 
 
 def _relief(count: int, site: _Site, seed: int, relief: float) -> tuple[Raster, float]:
-    """A mountainside of ridges and valleys with a lake at its foot."""
+    """A mountainside of ridges and gullies with a lake at its foot."""
     large = _smooth(count, seed + 11, 2.2, 64)
     place = np.linspace(-1.0, 1.0, count, dtype=np.float32)
-    large = large - 2.0 * np.abs(large) + 0.8 * place[None, :] - 0.5 * place[:, None]
-    fine = _smooth(count, seed + 12, 1.6)
-    lowest, highest = (float(f(large)) for f in (np.min, np.max))
-    terrain = site.height + relief * ((large - lowest) / (highest - lowest) - 0.5)
-    terrain = (terrain + 0.006 * relief * fine).astype(np.float32)
-    return terrain, float(np.quantile(terrain, 0.03))
+    # Folding makes the ridges sharp and the valleys round.
+    large = 0.9 * large - 1.2 * np.sqrt(large**2 + 0.02)
+    large = large + 0.8 * place[None, :] - 0.5 * place[:, None]
+    # The finest gullies are some ten metres wide, unless the ground is too large for that.
+    reach = 2 ** int(np.clip(np.log2(count * site.spacing / 2), 6, 10))
+    gullies = _smooth(count, seed + 12, 1.9, reach)
+    shape = large - 0.13 * np.abs(gullies) + 0.04 * gullies
+    lowest, highest = (float(f(shape)) for f in (np.min, np.max))
+    terrain = site.height + relief * ((shape - lowest) / (highest - lowest) - 0.5)
+    return terrain.astype(np.float32), float(np.quantile(terrain, 0.03))
 
 
 def _city(count: int, site: _Site, seed: int, relief: float) -> tuple[Raster, float]:

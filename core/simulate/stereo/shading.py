@@ -139,13 +139,13 @@ def _parcel(paint: Paint, x: float, y: float) -> float:
 def _slope(paint: Paint, x: float, y: float) -> float:
     """Wild ground: scrub and rock by turns, and smooth ash where nothing can be matched well."""
     patch = _noise(paint.tile, x / 3.1, y / 3.1) + 0.4 * _noise(paint.tile, y / 0.9, x / 0.9)
-    bare = 1.0 / (1.0 + np.exp(-4.0 * patch))
+    bare = 1.0 / (1.0 + np.exp(-2.5 * patch))
     noise = _texture(paint.tile, x, y)
     ash = _noise(paint.tile, (x + 700.0) / 2.3, (y - 400.0) / 2.3)
     strength = 0.24 - 0.12 * bare
     if ash > 1.5:
         strength *= max(0.06, 1.0 - 2.5 * (ash - 1.5))
-    return float((420.0 + 700.0 * bare) * (1.0 + strength * noise))
+    return float((520.0 + 480.0 * bare) * (1.0 + strength * noise))
 
 
 @kernel

@@ -1,5 +1,6 @@
 """Answers of a plugin in a stock pygeoapi: values, one file, an archive, or links."""
 
+import base64
 import json
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -28,7 +29,9 @@ def value(made: Mapping[str, Any], pipeline: Pipeline) -> Answer:
     """The one value that was asked for, in its own type; null if it was not made."""
     for name, content in made.items():
         output = next(output for output in pipeline.output_list if output.id == name)
-        return output.media_type, content
+        if output.binary and isinstance(content, str):
+            return output.media_type, base64.b64decode(content)
+        return JSON if output.binary else output.media_type, content
     return JSON, None
 
 

@@ -37,6 +37,15 @@ def test_one_selected_output_comes_in_its_own_type(tmp_path: Path, outputs: Any)
     assert answer == ("text/plain", "a<b")
 
 
+def test_bytes_come_as_they_are_and_a_reference_as_one(tmp_path: Path) -> None:
+    selected = ["imageInput"]
+    made = echo(tmp_path).execute({"stringInput": "x", "imageInput": "SUkqAA=="}, selected)
+    assert made == ("image/tiff", b"II*\x00")
+    link = {"href": "https://example.org/a.tif", "type": "image/tiff"}
+    made = echo(tmp_path).execute({"stringInput": "x", "imageInput": link}, selected)
+    assert made == ("application/json", link)
+
+
 def test_all_faults_of_a_request_are_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(ProcessorExecuteError) as caught:
         echo(tmp_path).execute({"pause": "x", "unknown": 1})

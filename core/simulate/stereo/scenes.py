@@ -177,12 +177,12 @@ def _relief(count: int, site: _Site, seed: int, relief: float) -> tuple[Raster, 
     large = _smooth(count, seed + 11, 2.2, 64)
     place = np.linspace(-1.0, 1.0, count, dtype=np.float32)
     # Folding makes the ridges sharp and the valleys round.
-    large = 0.9 * large - 1.2 * np.sqrt(large**2 + 0.02)
-    large = large + 0.8 * place[None, :] - 0.5 * place[:, None]
+    ridged = 0.9 * large - 1.2 * np.sqrt(large**2 + 0.02)
+    slope = 0.8 * place[None, :] - 0.5 * place[:, None]
     # The finest gullies are some ten metres wide, unless the ground is too large for that.
     reach = 2 ** int(np.clip(np.log2(count * site.spacing / 2), 6, 10))
     gullies = _smooth(count, seed + 12, 1.9, reach)
-    shape = large - 0.13 * np.abs(gullies) + 0.04 * gullies
+    shape = ridged + slope - 0.13 * np.abs(gullies) + 0.04 * gullies
     lowest, highest = (float(f(shape)) for f in (np.min, np.max))
     terrain = site.height + relief * ((shape - lowest) / (highest - lowest) - 0.5)
     return terrain.astype(np.float32), float(np.quantile(terrain, 0.03))

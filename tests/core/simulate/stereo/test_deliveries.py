@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+from rasterio.errors import NotGeoreferencedWarning
 from rasterio.rpc import RPC
 
 from core.simulate.stereo.dimap import PLEIADES, PLEIADES_NEO, SPOT, Form, write_dimap
@@ -15,6 +16,7 @@ from core.simulate.stereo.images import pack
 from core.simulate.stereo.making import Disturbances, Stereo, make_stereo
 from core.simulate.stereo.rational import terms
 from core.simulate.stereo.views import View
+from core.simulate.stereo.worldview import write_nitf, write_rpc_text, write_worldview
 
 
 @cache
@@ -112,3 +114,56 @@ def test_the_way_back_that_a_dimap_carries_undoes_the_other() -> None:
         value = (columns @ fraction.numerator) / (columns @ fraction.denominator)
         # A ten-millionth of a degree is a centimetre.
         assert np.abs(value * scale + offset - truth).max() < 1e-7
+
+
+@pytest.mark.parametrize("tile", [64, 8192])
+def test_a_worldview_order_holds_the_view(tmp_path: Path, tile: int) -> None:
+    view = stereo().views[0]
+    til = write_worldview(tmp_path, view, tile=tile)
+    assert_holds(til, view)
+    with rasterio.open(til) as dataset:
+        assert dataset.driver == "TIL"
+        said = dataset.tags(ns="IMD")
+        assert said["productLevel"].strip('"') == "Stereo 1B"
+        begin = datetime.fromisoformat(said["IMAGE_1.firstLineTime"])
+        assert 0 <= (view.time - begin).total_seconds() < 0.01
+        assert float(said["IMAGE_1.meanSatEl"]) == pytest.approx(
+            90 - view.camera.viewing.incidence_deg, abs=1e-3
+        )
+    files = sorted(path.name for path in til.parent.glob("*.TIF"))
+    assert [name.split("-P1BS_")[1][:4] for name in files] == (
+        ["R1C1", "R1C2", "R2C1", "R2C2"] if tile == 64 else ["R1C1"]
+    )
+    # Nothing beside a tile carries its name, so that it has no model: only the .TIL places it.
+    with (
+        pytest.warns(NotGeoreferencedWarning),
+        rasterio.open(til.parent / files[-1]) as dataset,
+    ):
+        assert dataset.rpcs is None
+
+
+@pytest.mark.parametrize("side", [".RPB", ".XML"])
+def test_a_tiff_with_the_side_file_of_its_name_holds_the_view(tmp_path: Path, side: str) -> None:
+    view = stereo().views[1]
+    til = write_worldview(tmp_path / "order", view)
+    image = next(til.parent.glob("*.TIF"))
+    shutil.copy(image, tmp_path / "image.TIF")
+    shutil.copy(til.with_suffix(side), tmp_path / f"image{side}")
+    assert_holds(tmp_path / "image.TIF", view)
+    with rasterio.open(tmp_path / "image.TIF") as dataset:
+        assert (dataset.rpcs.err_bias, dataset.rpcs.err_rand) == (2.0, 0.1)
+
+
+@pytest.mark.parametrize("capitals", [True, False])
+def test_a_tiff_with_its_model_as_text_holds_the_view(tmp_path: Path, capitals: bool) -> None:
+    view = stereo().views[0]
+    path = write_rpc_text(tmp_path / "scene.tif", view, capitals=capitals)
+    assert_holds(path, view)
+
+
+def test_a_nitf_holds_the_view_in_the_digits_of_rpc00b(tmp_path: Path) -> None:
+    for view in stereo().views:
+        path = write_nitf(tmp_path / "scene.NTF", view)
+        assert b"RPC00B01041" in path.read_bytes()
+        assert_holds(path, view)
+        assert [name.name for name in tmp_path.iterdir()] == ["scene.NTF"]

@@ -4,6 +4,7 @@ Version 2 calls the centre of the first pixel (1, 1), version 3 calls it (0, 0).
 is half a metre whatever the satellite's name.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -11,6 +12,8 @@ from pathlib import Path
 import numpy as np
 from rasterio.rpc import RPC
 
+from core.simulate.stereo.bundle import PANCHROMATIC, Product, panchromatic
+from core.simulate.stereo.clouds import cloud_mask
 from core.simulate.stereo.images import picture, tiles
 from core.simulate.stereo.light import SUN_AZIMUTH_DEG, SUN_ELEVATION_DEG
 from core.simulate.stereo.making import SPEED_M_S
@@ -31,8 +34,8 @@ class Form:
     ----------
     mission, index
         As in the sources: PHR and 1A.
-    satellite, band
-        As in the names of files.
+    satellite, pan
+        As in the names of files, of panchromatic ones.
     profile
         Of the metadata.
     version
@@ -50,7 +53,7 @@ class Form:
     mission: str
     index: str
     satellite: str
-    band: str
+    pan: str
     profile: str
     version: str
     origin: int
@@ -58,11 +61,15 @@ class Form:
     models: tuple[str, str]
     errors: tuple[str, str]
 
-    def product(self, view: View, job: str, number: int) -> str:
+    def band(self, kind: str) -> str:
+        """What the satellite's names call a kind of product."""
+        return self.pan if kind == PANCHROMATIC else kind
+
+    def product(self, product: Product, job: str, number: int) -> str:
         """Name of a product: satellite, band, time, level, order and number."""
-        tenth = view.time.microsecond // 100_000
-        stamp = f"{view.time:%Y%m%d%H%M%S}{tenth}"
-        return f"{self.satellite}_{self.band}_{stamp}_SEN_{job}-{number:03d}"
+        time = product.view.time
+        stamp = f"{time:%Y%m%d%H%M%S}{time.microsecond // 100_000}"
+        return f"{self.satellite}_{self.band(product.kind)}_{stamp}_SEN_{job}-{number:03d}"
 
 
 _OLD = (("Direct_Model", "Inverse_Model"), ("ERR_BIAS_ROW", "ERR_BIAS_COL"))
@@ -80,8 +87,9 @@ def write_dimap(
     job: str = "7342362101",
     tile: int = 4096,
     jpeg2000: bool = False,
+    kinds: tuple[Callable[[View], Product], ...] = (panchromatic,),
 ) -> Path:
-    """Write a delivery of one product per view.
+    """Write a delivery of one product per view, or of several.
 
     Parameters
     ----------
@@ -91,6 +99,8 @@ def write_dimap(
         Rows and columns of a file of pixels.
     jpeg2000
         Whether pixels are losslessly compressed JPEG 2000 instead of TIFF.
+    kinds
+        What is made of every view: a bundle is ``(panchromatic, multispectral)``.
 
     Returns
     -------
@@ -99,17 +109,18 @@ def write_dimap(
     """
     root = directory / job
     documents = []
-    for number, view in enumerate(views, start=1):
-        name = form.product(view, job, number)
-        folder = root / f"IMG_{form.satellite}_{form.band}_{number:03d}"
-        folder.mkdir(parents=True)
-        files = tiles(folder, f"IMG_{name}", view.image, tile, jpeg2000=jpeg2000)
-        picture(folder / f"PREVIEW_{name}.JPG", view.image, 1000)
-        picture(folder / f"ICON_{name}.JPG", view.image, 128)
-        write_xml(folder / f"RPC_{name}.XML", _model(form, view))
-        document = write_xml(
-            folder / f"DIM_{name}.XML", _product(form, view, name, files, tile, jpeg2000=jpeg2000)
-        )
+    products = [make(view) for view in views for make in kinds]
+    for number, product in enumerate(products, start=1):
+        name, band = form.product(product, job, number), form.band(product.kind)
+        folder = root / f"IMG_{form.satellite}_{band}_{number:03d}"
+        (folder / "MASKS").mkdir(parents=True)
+        files = tiles(folder, f"IMG_{name}", product.pixels, tile, jpeg2000=jpeg2000)
+        picture(folder / f"PREVIEW_{name}.JPG", product.pixels, 1000)
+        picture(folder / f"ICON_{name}.JPG", product.pixels, 128)
+        write_xml(folder / "MASKS" / f"CLD_{name}_MSK.GML", cloud_mask(product.view, form.origin))
+        write_xml(folder / f"RPC_{name}.XML", _model(form, product.view))
+        layout = _raster(product, files, tile, jpeg2000=jpeg2000)
+        document = write_xml(folder / f"DIM_{name}.XML", _product(form, product, name, layout))
         documents.append((name, document.relative_to(root).as_posix()))
     return write_xml(root / form.volume, _volume(form, job, documents))
 
@@ -215,9 +226,8 @@ def _validity(form: Form, rpc: RPC, shape: tuple[int, int]) -> Element:
     )
 
 
-def _product(
-    form: Form, view: View, name: str, files: list[list[Path]], tile: int, *, jpeg2000: bool
-) -> Element:
+def _product(form: Form, product: Product, name: str, layout: Element) -> Element:
+    view = product.view
     return element(
         "Dimap_Document",
         _identification(form, form.profile, "PRODUCT"),
@@ -229,10 +239,10 @@ def _product(
             element(
                 "Product_Settings",
                 element("PROCESSING_LEVEL", "SENSOR"),
-                element("SPECTRAL_PROCESSING", form.band),
+                element("SPECTRAL_PROCESSING", form.band(product.kind)),
             ),
         ),
-        _raster(view, files, tile, jpeg2000=jpeg2000),
+        layout,
         element(
             "Radiometric_Data",
             element(
@@ -242,7 +252,26 @@ def _product(
             ),
         ),
         element("Geometric_Data", element("Use_Area", *_located(form, view))),
+        _quality(name),
         _sources(form, view, name),
+    )
+
+
+def _quality(name: str) -> Element:
+    return element(
+        "Quality_Assessment",
+        element(
+            "Imaging_Quality_Measurement",
+            element(
+                "Quality_Mask",
+                element(
+                    "Component",
+                    element("COMPONENT_TITLE", "Cloud Cotation Mask"),
+                    element("COMPONENT_TYPE", "GML", version="3.1.1"),
+                    linked("COMPONENT_PATH", f"MASKS/CLD_{name}_MSK.GML"),
+                ),
+            ),
+        ),
     )
 
 
@@ -294,8 +323,8 @@ def _geoposition(form: Form, name: str) -> Element:
     )
 
 
-def _raster(view: View, files: list[list[Path]], tile: int, *, jpeg2000: bool) -> Element:
-    rows, cols = view.camera.shape
+def _raster(product: Product, files: list[list[Path]], tile: int, *, jpeg2000: bool) -> Element:
+    rows, cols = product.view.camera.shape
     count = (len(files), len(files[0]))
     listed = [
         Element(
@@ -334,7 +363,7 @@ def _raster(view: View, files: list[list[Path]], tile: int, *, jpeg2000: bool) -
             "Raster_Dimensions",
             element("NROWS", rows),
             element("NCOLS", cols),
-            element("NBANDS", 1),
+            element("NBANDS", len(product.bands)),
             element("Tile_Set", element("NTILES", len(listed)), tiling),
         ),
         element(
@@ -344,8 +373,16 @@ def _raster(view: View, files: list[list[Path]], tile: int, *, jpeg2000: bool) -
             element("SIGN", "UNSIGNED"),
             element("COMPRESSION_TYPE", "LOSSLESS" if jpeg2000 else "NONE"),
         ),
-        element("Raster_Display", *special),
+        element("Raster_Display", _order(product), *special),
     )
+
+
+def _order(product: Product) -> Element:
+    listed = [
+        element("Raster_Index", element("BAND_ID", band), element("BAND_INDEX", number))
+        for number, band in enumerate(product.bands, start=1)
+    ]
+    return element("Raster_Index_List", *listed)
 
 
 def _located(form: Form, view: View) -> list[Element]:

@@ -17,11 +17,12 @@ from core.simulate.stereo.views import Pixels
 
 def write_pixels(path: Path, pixels: Pixels, *, jpeg2000: bool = False, **options: object) -> Path:
     """Write pixels that lie nowhere: a TIFF, or a lossless JPEG 2000 of 12 bits."""
+    bands = pixels if pixels.ndim == 3 else pixels[None]
     profile: dict[str, object] = {
         "driver": "GTiff",
-        "height": pixels.shape[0],
-        "width": pixels.shape[1],
-        "count": 1,
+        "height": bands.shape[1],
+        "width": bands.shape[2],
+        "count": bands.shape[0],
         "dtype": "uint16",
     }
     if jpeg2000:
@@ -36,7 +37,7 @@ def write_pixels(path: Path, pixels: Pixels, *, jpeg2000: bool = False, **option
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         with rasterio.open(path, "w", **profile) as dataset:
-            dataset.write(pixels, 1)
+            dataset.write(bands)
     return path
 
 
@@ -49,19 +50,20 @@ def tiles(
         [
             write_pixels(
                 folder / f"{name}_R{i + 1}C{j + 1}{suffix}",
-                np.ascontiguousarray(pixels[row : row + size, col : col + size]),
+                np.ascontiguousarray(pixels[..., row : row + size, col : col + size]),
                 jpeg2000=jpeg2000,
             )
-            for j, col in enumerate(range(0, pixels.shape[1], size))
+            for j, col in enumerate(range(0, pixels.shape[-1], size))
         ]
-        for i, row in enumerate(range(0, pixels.shape[0], size))
+        for i, row in enumerate(range(0, pixels.shape[-2], size))
     ]
 
 
 def picture(path: Path, pixels: Pixels, longest: int) -> Path:
     """Write an 8-bit picture of at most so many rows and columns, stretched."""
-    low, high = np.percentile(pixels, (1, 98))
-    stretched = np.clip((pixels - low) / max(high - low, 1) * 255, 0, 255).astype(np.uint8)
+    shown = np.moveaxis(pixels[:3], 0, -1) if pixels.ndim == 3 else pixels
+    low, high = np.percentile(shown, (1, 98))
+    stretched = np.clip((shown - low) / max(high - low, 1) * 255, 0, 255).astype(np.uint8)
     image = Image.fromarray(stretched)
     image.thumbnail((longest, longest))
     image.save(path)

@@ -13,6 +13,8 @@ SUN_AZIMUTH_DEG = 152.0
 SUN_ELEVATION_DEG = 52.0
 TILE = 1024
 CHUNK = 256
+SHADOW_M = 0.5
+"""Between nodes at which the shadow's height is known."""
 
 
 def sun_direction() -> tuple[float, float, float]:
@@ -22,15 +24,15 @@ def sun_direction() -> tuple[float, float, float]:
     return float(flat * np.sin(azimuth)), float(flat * np.cos(azimuth)), float(np.sin(elevation))
 
 
-def paint(scene: Scene, solid: Solid, spacing: float, view: int) -> Paint:
+def paint(scene: Scene, solid: Solid, view: int) -> Paint:
     """The brightness of a scene under the sun, as one view has it (its cars and its water)."""
     site, direction = scene.site, sun_direction()
     turn = np.radians(TURN_DEG)
     lot = np.random.default_rng((scene.seed, 5, view))
     return Paint(
         tile=texture((TILE, TILE), scene.seed + 1, mean=0, deviation=1, roughness=1.0, blur_px=0.0),
-        shadow=shadow(solid, spacing, direction),
-        shadow_spacing=spacing,
+        shadow=shadow(solid, SHADOW_M, direction),
+        shadow_spacing=SHADOW_M,
         sun=_sun_on(solid, direction),
         sun_spacing=solid.spacing,
         raw=solid.terrain,

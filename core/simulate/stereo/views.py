@@ -170,7 +170,7 @@ class View:
 
     def light(self) -> Raster:
         """The image before gain and noise."""
-        paint = light.paint(self.scene, self.solid, self.camera.gsd, self.look.number)
+        paint = light.paint(self.scene, self.solid, self.look.number)
         height, width = self.camera.shape
         samples = self.look.samples
         offsets = (np.arange(samples) + 0.5) / samples - 0.5

@@ -1,5 +1,6 @@
 """Every form of delivery, opened by stock GDAL, holds the same pixels and the same model."""
 
+import re
 import shutil
 from datetime import datetime
 from functools import cache
@@ -8,13 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+from pyproj import Transformer
+from rasterio import features
 from rasterio.errors import NotGeoreferencedWarning
 from rasterio.rpc import RPC
+from scipy import ndimage
 
+from core.simulate.stereo.bundle import multispectral, panchromatic, pansharpened
 from core.simulate.stereo.dimap import PLEIADES, PLEIADES_NEO, SPOT, Form, write_dimap
 from core.simulate.stereo.images import pack
-from core.simulate.stereo.making import Disturbances, Stereo, make_stereo
-from core.simulate.stereo.rational import terms
+from core.simulate.stereo.making import CALM, Disturbances, Stereo, make_stereo
+from core.simulate.stereo.rational import project, terms
 from core.simulate.stereo.views import View
 from core.simulate.stereo.worldview import write_nitf, write_rpc_text, write_worldview
 
@@ -167,3 +172,73 @@ def test_a_nitf_holds_the_view_in_the_digits_of_rpc00b(tmp_path: Path) -> None:
         assert b"RPC00B01041" in path.read_bytes()
         assert_holds(path, view)
         assert [name.name for name in tmp_path.iterdir()] == ["scene.NTF"]
+
+
+def test_a_bundle_holds_four_bands_with_a_model_of_their_own(tmp_path: Path) -> None:
+    views = stereo().views
+    volume = write_dimap(tmp_path, views, kinds=(panchromatic, multispectral), tile=64)
+    folders = sorted(path.name for path in volume.parent.glob("IMG_*"))
+    assert folders == [
+        "IMG_PHR1A_MS_002",
+        "IMG_PHR1A_MS_004",
+        "IMG_PHR1A_P_001",
+        "IMG_PHR1A_P_003",
+    ]
+    for view, pan, colour in zip(
+        views,
+        sorted(volume.parent.glob("IMG_*_P_*/DIM_*")),
+        sorted(volume.parent.glob("IMG_*_MS_*/DIM_*")),
+        strict=True,
+    ):
+        assert_holds(pan, view)
+        with rasterio.open(colour) as dataset:
+            assert (dataset.count, *dataset.shape) == (4, 24, 30)
+            assert dataset.tags()["SPECTRAL_PROCESSING"] == "MS"
+            assert float(dataset.tags()["GSD_ALONG_TRACK"]) == 2.0
+            red = dataset.read(1).astype(float)
+            model = dataset.rpcs
+        # Ground in the middle of a large pixel lies in the middle of sixteen small ones.
+        x, y, height = view.surface(np.arange(48.0), np.arange(48.0))
+        lon, lat = Transformer.from_crs(view.scene.crs, "OGC:CRS84", always_xy=True).transform(x, y)
+        small, large = (project(rpc, lon, lat, height) for rpc in (view.camera.rpc, model))
+        np.testing.assert_allclose(np.ptp(small.row - 4 * large.row), 0, atol=0.01)
+        np.testing.assert_allclose(np.ptp(small.col - 4 * large.col), 0, atol=0.01)
+        rows, cols = np.meshgrid(np.arange(2, 22), np.arange(2, 28), indexing="ij")
+        places = [4 * rows + np.mean(small.row - 4 * large.row)]
+        places += [4 * cols + np.mean(small.col - 4 * large.col)]
+        blurred = ndimage.gaussian_filter(view.image.astype(float), 2.3)
+        expected = ndimage.map_coordinates(blurred, places, order=3)
+        alike = np.corrcoef(red[2:22, 2:28].ravel(), expected.ravel())[0, 1]
+        # Over the last view stands a cloud, which no model places.
+        assert alike > (0.995 if view.look.cloud == 0 else 0.7)
+
+
+def test_a_pansharpened_product_has_the_pixels_of_the_panchromatic(tmp_path: Path) -> None:
+    view = stereo().views[0]
+    volume = write_dimap(tmp_path, (view,), kinds=(pansharpened,), jpeg2000=True)
+    with rasterio.open(next(volume.parent.rglob("DIM_*_PMS_*.XML"))) as dataset:
+        assert (dataset.count, *dataset.shape) == (4, *view.camera.shape)
+        assert numbers(dataset.rpcs) == numbers(view.camera.rpc)
+        green = np.clip(np.rint(0.90 * view.image + 45.0), 1, 4095)
+        np.testing.assert_array_equal(dataset.read(2), green)
+
+
+def test_the_mask_of_clouds_lies_over_the_cloud(tmp_path: Path) -> None:
+    cloudy = make_stereo(
+        "plain", "pair", shape=(96, 96), seed=1, disturbances=CALM._replace(cloud=0.3)
+    )
+    for form in (PLEIADES, PLEIADES_NEO):
+        volume = write_dimap(tmp_path, cloudy.views, form, job=form.mission)
+        first, last = sorted(volume.parent.rglob("CLD_*_MSK.GML"))
+        assert "posList" not in first.read_text()
+        document = last.parents[1] / last.name.replace("CLD", "DIM").replace("_MSK.GML", ".XML")
+        assert f'href="MASKS/{last.name}"' in document.read_text()
+        outlines = re.findall(r"<gml:posList>(.*?)</gml:posList>", last.read_text())
+        corners = [np.array(text.split(), float).reshape(-1, 2) for text in outlines]
+        # The centre of the first pixel has the number `origin`; rasterio begins at its corner.
+        polygons = [
+            {"type": "Polygon", "coordinates": [(places - form.origin + 0.5).tolist()]}
+            for places in corners
+        ]
+        drawn = features.rasterize(polygons, (96, 96))
+        np.testing.assert_array_equal(drawn > 0, cloudy.views[1].cloud > 0.1)

@@ -28,6 +28,8 @@ ALTITUDE_M = 694_000.0
 """Of Pleiades above the ground."""
 STRIP_PX = 20_000
 """Rows and columns for which an RPC is fitted, however small the image that is cut from it."""
+MARGIN_M = 300.0
+"""By which the heights of a model reach beyond those of the scene, as those of a strip do."""
 ACCURACY = Accuracy(bias=2.0, random=0.1)
 
 
@@ -125,7 +127,7 @@ def camera(
     `heights` are the lowest and highest ground that the model has to cover.
     """
     rng = np.linspace(-0.5, 0.5, 13) * STRIP_PX * gsd
-    levels = np.linspace(heights[0] - 100, heights[1] + 100, 7)
+    levels = np.linspace(heights[0] - MARGIN_M, heights[1] + MARGIN_M, 7)
     east, north, height = (a.ravel() for a in np.meshgrid(rng, rng, levels))
     lon = centre.lon + np.degrees(east / 6_378_137.0) / np.cos(np.radians(centre.lat))
     lat = centre.lat + np.degrees(north / 6_367_000.0)

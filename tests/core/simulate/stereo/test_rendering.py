@@ -14,6 +14,7 @@ from scipy import ndimage
 
 from core.grid import Grid
 from core.simulate.stereo.cameras import Camera, Centre, camera
+from core.simulate.stereo.edges import roof_edges
 from core.simulate.stereo.making import ATTITUDES, CALM, Disturbances, Stereo, make_stereo
 from core.simulate.stereo.rays import Solid, heights
 from core.simulate.stereo.sights import sights
@@ -209,3 +210,22 @@ def test_a_geotiff_holds_the_pixels_and_the_model_to_the_last_bit(tmp_path) -> N
     for path, view in zip(stereo.write(tmp_path, true_model=True), stereo.views, strict=True):
         with rasterio.open(path) as dataset:
             assert dataset.rpcs == view.camera.true_rpc != view.camera.rpc
+
+
+def test_edges_of_roofs_are_steps_where_they_say() -> None:
+    scene = make_stereo("city", "pair", shape=(700, 700), seed=3).scene
+    edges = roof_edges(scene)
+    assert edges.x.size > 100
+    for side, level in ((-1, edges.roof), (1, edges.ground)):
+        for away in (0.02, 1.0, 3.5):
+            height = scene.height(
+                edges.x + side * away * edges.east, edges.y + side * away * edges.north
+            )
+            assert np.abs(height - level).max() < 0.3
+    assert (edges.roof - edges.ground).min() > 4
+    assert (edges.roof - edges.ground).max() > 25
+    np.testing.assert_allclose(np.hypot(edges.east, edges.north), 1)
+
+
+def test_a_plain_has_no_edges_of_roofs() -> None:
+    assert roof_edges(make_stereo("plain", "pair", shape=(64, 64)).scene).x.size == 0

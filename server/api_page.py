@@ -71,11 +71,13 @@ class Content:
 
 @dataclass(frozen=True)
 class Answer:
-    """What comes back with a status."""
+    """What comes back with a status; `following` are operations to go on with, and why."""
 
     status: str
     text: str
     contents: tuple[Content, ...]
+    headers: tuple[str, ...]
+    following: Mapping[str, str]
 
     @property
     def is_error(self) -> bool:
@@ -85,7 +87,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Operation:
-    """A method of a path."""
+    """A method of a path; or a callback, whose path is where the address in a request stands."""
 
     id: str
     method: str
@@ -95,6 +97,7 @@ class Operation:
     parameters: tuple[Parameter, ...]
     bodies: tuple[Content, ...]
     answers: tuple[Answer, ...]
+    callbacks: tuple["Operation", ...]
 
 
 @dataclass(frozen=True)
@@ -123,6 +126,14 @@ def sections(document: Schema) -> list[Section]:
 def schemas(document: Schema) -> dict[str, Part]:
     """The schemas that have a name."""
     return {name: _part((), schema) for name, schema in document["components"]["schemas"].items()}
+
+
+def headers(document: Schema) -> dict[str, Part]:
+    """The headers of answers that have a name."""
+    return {
+        name: Part((), words(header["schema"]), header["description"])
+        for name, header in document["components"].get("headers", {}).items()
+    }
 
 
 def words(schema: Schema) -> Words:
@@ -211,8 +222,9 @@ def _part(names: tuple[str, ...], schema: Schema, required: bool = False) -> Par
 def _operation(document: Schema, method: str, path: str, operation: Schema) -> Operation:
     bodies = operation.get("requestBody", {}).get("content", {})
     answers = operation["responses"].items()
+    callbacks = operation.get("callbacks", {}).items()
     return Operation(
-        operation["operationId"],
+        operation.get("operationId", ""),
         method,
         path,
         operation["summary"],
@@ -220,6 +232,12 @@ def _operation(document: Schema, method: str, path: str, operation: Schema) -> O
         tuple(_parameter(_resolved(document, entry)) for entry in operation.get("parameters", ())),
         tuple(_body(media, content) for media, content in bodies.items()),
         tuple(_answer(status, _resolved(document, answer)) for status, answer in answers),
+        tuple(
+            _operation(document, method, address, called)
+            for _, callback in callbacks
+            for address, item in _resolved(document, callback).items()
+            for method, called in item.items()
+        ),
     )
 
 
@@ -255,7 +273,12 @@ def _answer(status: str, answer: Schema) -> Answer:
     for media, content in answer.get("content", {}).items():
         alike.setdefault(words(content["schema"]), []).append(media)
     contents = tuple(Content(tuple(media), told) for told, media in alike.items())
-    return Answer(status, answer["description"], contents)
+    following: dict[str, str] = {}
+    for link in answer.get("links", {}).values():
+        following.setdefault(link["operationId"], link.get("description", ""))
+    return Answer(
+        status, answer["description"], contents, tuple(answer.get("headers", ())), following
+    )
 
 
 def _joined(between: str, phrases: Sequence[Words]) -> Words:

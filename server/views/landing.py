@@ -47,6 +47,7 @@ def openapi_document() -> Response:
             document=document,
             sections=api_page.sections(document),
             schemas=api_page.schemas(document),
+            headers=api_page.headers(document),
             keyed=bool(services().settings.api_keys),
         )
     asked = request.accept_mimetypes.best_match([openapi.OPENAPI_TYPE.partition(";")[0], JSON])

@@ -454,8 +454,15 @@ def test_without_its_script_the_page_has_all_of_the_document(client: FlaskClient
         for method, operation in operations.items():
             assert f'data-operation="{method} {path}"' in text
             assert f'id="{operation["operationId"]}"' in text
+            for address in (key for one in operation.get("callbacks", {}).values() for key in one):
+                assert f"<code>{address}</code>" in text
+            for answer in operation["responses"].values():
+                for link in answer.get("links", {}).values():
+                    assert f'href="#{link["operationId"]}"' in text
     for name in document["components"]["schemas"]:
         assert f'id="schema-{name}"' in text
+    for name in document["components"].get("headers", ()):
+        assert f'id="header-{name}"' in text
     # Forms can do nothing there, so they do not show.
     style = client.get("/static/openapi.css").text
     assert ".scripted { display: none; }" in style

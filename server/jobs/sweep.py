@@ -6,7 +6,7 @@ import queue
 import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -185,18 +185,24 @@ def _tidy(job: Job, workdir: Path) -> None:
     for log_file in _LOGS:
         # A job that was killed did not do it by itself.
         cut(workdir / log_file)
+    former = [attempt for attempt in _children(workdir.parent) if attempt != workdir]
     if job.status == "successful" and job.removed is None:
         remove(workdir / "scratch")
         # It holds the references as they came, with their credentials.
         remove(workdir / REQUEST)
+        for attempt in former:
+            # A dispatcher that was killed did not come to it.
+            _strip(attempt, _LOGS)
         return
-    kept = _LOGS if job.removed is None else {LOG}
-    for entry in _children(workdir):
+    _strip(workdir, _LOGS if job.removed is None else {LOG})
+    for attempt in former:
+        remove(attempt)
+
+
+def _strip(attempt: Path, kept: Collection[str]) -> None:
+    for entry in _children(attempt):
         if entry.name not in kept:
             remove(entry)
-    for attempt in _children(workdir.parent):
-        if attempt != workdir:
-            remove(attempt)
 
 
 def _children(folder: Path) -> list[Path]:

@@ -1,6 +1,7 @@
 """What is removed, and what stays."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -66,6 +67,24 @@ def test_a_lost_attempt_frees_its_disk_before_the_next_one_runs(engine) -> None:
     engine.until(lambda: engine.job(name).status == "running")
     first = engine.job(name).workdir
     engine.until(lambda: engine.job(name).status == "accepted" or engine.job(name).attempt == 2)
+    engine.dispatcher.sweeper.turn()
+    assert names(first) == {"log.txt", "operator.log"}
+
+
+def test_what_a_killed_dispatcher_left_of_a_lost_attempt_goes_at_the_success(
+    engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    engine.dispatcher.sweeper.turn()
+    monkeypatch.setattr(engine.dispatcher.sweeper, "strip", lambda attempt: None)
+    name = engine.submit("succeed-when-told", gate=str(tmp_path / "gate"))
+    engine.until(lambda: engine.members(name) and (engine.job(name).progress == 40))
+    first = engine.job(name).workdir
+    for pid in engine.members(name):
+        os.kill(pid, signal.SIGKILL)
+    engine.until(lambda: engine.job(name).attempt == 2)
+    assert "scratch" in names(first)
+    (tmp_path / "gate").touch()
+    engine.until(lambda: engine.job(name).status == "successful")
     engine.dispatcher.sweeper.turn()
     assert names(first) == {"log.txt", "operator.log"}
 

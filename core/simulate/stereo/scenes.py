@@ -41,7 +41,7 @@ _SITES: dict[str, _Site] = {
 TURN_DEG = 17.0
 """Direction of parcels and blocks, anticlockwise from east."""
 RELIEF_M = 1500.0
-STEEPEST = 0.6
+STEEPEST = 0.65
 """Relief over the width of its ground: a small piece of a mountain has less of it."""
 HEADROOM_M = 60.0
 """Above the highest terrain, for buildings."""
@@ -182,7 +182,7 @@ def _relief(count: int, site: _Site, seed: int, relief: float) -> tuple[Raster, 
     # The finest gullies are some ten metres wide, unless the ground is too large for that.
     reach = 2 ** int(np.clip(np.log2(count * site.spacing / 2), 6, 10))
     gullies = _smooth(count, seed + 12, 1.9, reach)
-    shape = ridged + slope - 0.13 * np.abs(gullies) + 0.04 * gullies
+    shape = ridged + slope - 0.16 * np.abs(gullies) + 0.05 * gullies
     lowest, highest = (float(f(shape)) for f in (np.min, np.max))
     terrain = site.height + relief * ((shape - lowest) / (highest - lowest) - 0.5)
     return terrain.astype(np.float32), float(np.quantile(terrain, 0.03))

@@ -142,10 +142,10 @@ def _slope(paint: Paint, x: float, y: float) -> float:
     bare = 1.0 / (1.0 + np.exp(-2.5 * patch))
     noise = _texture(paint.tile, x, y)
     ash = _noise(paint.tile, (x + 700.0) / 2.3, (y - 400.0) / 2.3)
-    strength = 0.24 - 0.12 * bare
+    strength = 0.19 - 0.08 * bare
     if ash > 1.5:
         strength *= max(0.06, 1.0 - 2.5 * (ash - 1.5))
-    return float((520.0 + 480.0 * bare) * (1.0 + strength * noise))
+    return float((600.0 + 330.0 * bare) * (1.0 + strength * noise))
 
 
 @kernel

@@ -20,7 +20,9 @@ Raster = NDArray[np.float32]
 Points = NDArray[np.float64]
 Triple = tuple[float, float, float]
 Ground = tuple[Raster, float, float]
-"""Terrain, spacing of its nodes, level of water."""
+"""Terrain, its nodes per metre, level of water."""
+Ends = tuple[float, float, float, float]
+"""A height above the ground and one below, and how far they are above it."""
 
 CELL_M = 8.0
 COARSE = 8
@@ -127,8 +129,8 @@ def box_at(solid: Solid, x: Points, y: Points) -> NDArray[np.int32]:
 
 
 @kernel
-def _terrain(terrain: Raster, spacing: float, level: float, x: float, y: float) -> float:
-    u, v = x / spacing, y / spacing
+def _terrain(terrain: Raster, per_metre: float, level: float, x: float, y: float) -> float:
+    u, v = x * per_metre, y * per_metre
     i = min(max(int(v), 0), terrain.shape[0] - 2)
     j = min(max(int(u), 0), terrain.shape[1] - 2)
     u, v = u - j, v - i
@@ -151,7 +153,7 @@ def _roof(box: Points, x: float, y: float) -> float:
 @kernel
 def _highest(solid: Solid, x: float, y: float) -> tuple[float, int]:
     """Height of the surface and what makes it."""
-    best, what = _terrain(solid.terrain, solid.spacing, solid.level, x, y), GROUND
+    best, what = _terrain(solid.terrain, 1.0 / solid.spacing, solid.level, x, y), GROUND
     i = min(max(int(y / CELL_M), 0), solid.top.shape[0] - 1)
     j = min(max(int(x / CELL_M), 0), solid.top.shape[1] - 1)
     cell = i * solid.top.shape[1] + j
@@ -221,25 +223,22 @@ def _place(a: Points, w: float) -> float:
 
 
 @kernel
-def _above(ground: Ground, a: Points, b: Points, middle: float, half: float, h: float) -> float:
-    w = (h - middle) / half
-    terrain, spacing, level = ground
-    return h - _terrain(terrain, spacing, level, _place(a, w), _place(b, w))
+def _above(ground: Ground, a: Points, b: Points, middle: float, scale: float, h: float) -> float:
+    w = (h - middle) * scale
+    terrain, per_metre, level = ground
+    return h - _terrain(terrain, per_metre, level, _place(a, w), _place(b, w))
 
 
 @kernel
-def _root(
-    ground: Ground, a: Points, b: Points, middle: float, half: float, high: float, low: float
-) -> float:
+def _root(ground: Ground, a: Points, b: Points, middle: float, scale: float, ends: Ends) -> float:
     """Height at which a line meets the terrain between two heights: regula falsi, Illinois."""
-    f_high = _above(ground, a, b, middle, half, high)
-    f_low = _above(ground, a, b, middle, half, low)
+    high, low, f_high, f_low = ends
     side, h = 0, low
     for _ in range(60):
         if f_high - f_low < 1e-12 or high - low < ROOT_M:
             break
         h = (low * f_high - high * f_low) / (f_high - f_low)
-        f = _above(ground, a, b, middle, half, h)
+        f = _above(ground, a, b, middle, scale, h)
         if abs(f) < ROOT_M:
             break
         if f > 0.0:
@@ -271,21 +270,22 @@ def _meet_terrain(
     a: Points,
     b: Points,
     middle: float,
-    half: float,
+    scale: float,
     start: float,
     end: float,
     speed: float,
 ) -> float:
     """Height between `start` and `end` at which a line meets the terrain, or minus infinity."""
-    steps = int(speed * (start - end) / (0.5 * ground[1])) + 1
-    above = start
-    if _above(ground, a, b, middle, half, start) <= 0.0:
+    steps = int(speed * (start - end) * (2.0 * ground[1])) + 1
+    above, f_above = start, _above(ground, a, b, middle, scale, start)
+    if f_above <= 0.0:
         return start
     for k in range(1, steps + 1):
         below = start + (end - start) * k / steps
-        if _above(ground, a, b, middle, half, below) <= 0.0:
-            return _root(ground, a, b, middle, half, above, below)
-        above = below
+        f_below = _above(ground, a, b, middle, scale, below)
+        if f_below <= 0.0:
+            return _root(ground, a, b, middle, scale, (above, below, f_above, f_below))
+        above, f_above = below, f_below
     return -np.inf
 
 
@@ -294,17 +294,17 @@ def _hit(
     solid: Solid, a: Points, b: Points, middle: float, half: float, top: float
 ) -> tuple[float, int]:
     """Height at which a line of sight ends and what it meets there."""
-    ground = (solid.terrain, solid.spacing, solid.level)
+    ground, scale = (solid.terrain, 1.0 / solid.spacing, solid.level), 1.0 / half
     tops, coarse, low, high = solid.top, solid.coarse, solid.low, solid.high
     first, members, boxes = solid.first, solid.members, solid.boxes
     h = top
     floor = middle - 2.0 * half
     while h > floor:
-        w = (h - middle) / half
+        w = (h - middle) * scale
         x, y = _place(a, w), _place(b, w)
         # Motion per metre of descent.
-        dx = -((3.0 * a[3] * w + 2.0 * a[2]) * w + a[1]) / half
-        dy = -((3.0 * b[3] * w + 2.0 * b[2]) * w + b[1]) / half
+        dx = -((3.0 * a[3] * w + 2.0 * a[2]) * w + a[1]) * scale
+        dy = -((3.0 * b[3] * w + 2.0 * b[2]) * w + b[1]) * scale
         j, i = int(x / CELL_M), int(y / CELL_M)
         if x < 0.0 or y < 0.0 or i >= tops.shape[0] or j >= tops.shape[1]:
             return np.nan, GROUND
@@ -328,7 +328,7 @@ def _hit(
         end = max(out, low[i, j] - 1e-3, best)
         if start > end:
             speed = max(abs(dx), abs(dy))
-            met = _meet_terrain(ground, a, b, middle, half, start, end, speed)
+            met = _meet_terrain(ground, a, b, middle, scale, start, end, speed)
             if met > -np.inf:
                 return met, GROUND
         if best >= out:

@@ -314,9 +314,13 @@ def _any_of(name: str, description: str, item: Json) -> Json:
     return _query(name, told, {"type": "array", "items": item})
 
 
-def _whole(low: int, high: int, default: int | None = None) -> Json:
-    schema: Json = {"type": "integer", "minimum": low, "maximum": high}
-    return schema if default is None else {**schema, "default": default}
+def _whole(low: int, **more: int) -> Json:
+    return {"type": "integer", "minimum": low, **more}
+
+
+def _limit(noun: str, default: int) -> Json:
+    told = f"{noun} in the answer; more than 1000 count as 1000."
+    return _query("limit", told, _whole(1, maximum=1000, default=default))
 
 
 def _header(name: str, description: str) -> Json:
@@ -339,9 +343,9 @@ PARAMETERS: Json = {
         "Form of the answer; without it the Accept header decides, and JSON is the default.",
         {"type": "string", "enum": ["json", "html"]},
     ),
-    "processLimit": _query("limit", "Processes in the answer.", _whole(1, 1000, 1000)),
-    "jobLimit": _query("limit", "Jobs in the answer.", _whole(1, 1000, 20)),
-    "offset": _query("offset", "How many to leave out first.", _whole(0, 10**9, 0)),
+    "processLimit": _limit("Processes", 1000),
+    "jobLimit": _limit("Jobs", 20),
+    "offset": _query("offset", "How many to leave out first.", _whole(0, default=0)),
     "type": _any_of("type", "Kinds of job", {"type": "string", "enum": ["process"]}),
     "status": _any_of("status", "States", _STATUS_INFO["properties"]["status"]),
     "processID": _any_of(
@@ -355,8 +359,8 @@ PARAMETERS: Json = {
         "When the job was made: an RFC 3339 time, or START/END with .. for an open end.",
         {"type": "string"},
     ),
-    "minDuration": _query("minDuration", "Shortest run in seconds.", _whole(0, 10**9)),
-    "maxDuration": _query("maxDuration", "Longest run in seconds.", _whole(0, 10**9)),
+    "minDuration": _query("minDuration", "Shortest run in seconds.", _whole(0)),
+    "maxDuration": _query("maxDuration", "Longest run in seconds.", _whole(0)),
     "Prefer": _header(
         "Prefer",
         "RFC 7240: respond-async for a job at once; wait=N to wait up to N seconds (20 at most) "

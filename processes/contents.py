@@ -34,7 +34,7 @@ def _perhaps(schema: Json) -> Json:
     return {**schema, "nullable": True}
 
 
-_PROBLEM: Json = {"type": "object", "nullable": True, "allOf": [ref("problem")]}
+_PROBLEM: Json = {"anyOf": [ref("problem"), {"type": "object", "nullable": True, "enum": [None]}]}
 
 _LAYER: Json = _object(
     "What the values of a raster are like; null where no pixel has a value.",

@@ -66,22 +66,11 @@ def _input_schema(entry: Input) -> Json:
 
 
 def _request_schema(service: Pipeline) -> Json:
-    modes = {"type": "string", "enum": list(service.transmission)}
-    format_ = {
-        "type": "object",
-        "additionalProperties": False,
-        "properties": {name: {"type": "string"} for name in ("mediaType", "encoding", "schema")},
-    }
-    asked = {
-        "type": "object",
-        "additionalProperties": False,
-        "properties": {"transmissionMode": modes, "format": format_},
-    }
     outputs = {
         "type": "object",
         "description": "The outputs that are wanted; all if none is named.",
         "additionalProperties": False,
-        "properties": {output.id: asked for output in service.output_list},
+        "properties": {output.id: _asked_schema(service, output) for output in service.output_list},
     }
     return {
         "type": "object",
@@ -95,6 +84,27 @@ def _request_schema(service: Pipeline) -> Json:
             "subscriber": ref("subscriber"),
             "version": {"type": "string", "description": "Version the request was made with."},
         },
+    }
+
+
+def _asked_schema(service: Pipeline, output: Output) -> Json:
+    """How an output is wanted."""
+    bare = output.media_type.partition(";")[0]
+    media = {"type": "string", "enum": sorted({output.media_type, bare, "*/*"})}
+    format_ = {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "mediaType": media,
+            "encoding": {"type": "string"},
+            "schema": {"type": "string"},
+        },
+    }
+    modes = {"type": "string", "enum": list(service.transmission)}
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {"transmissionMode": modes, "format": format_},
     }
 
 

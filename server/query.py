@@ -22,13 +22,18 @@ def whole_number(query: Mapping[str, str], name: str, *, low: int, high: int, de
     text = query.get(name)
     if text is None:
         return default
-    if not (text.isascii() and text.isdigit() and len(text) <= 18 and int(text) >= low):
+    number = -1
+    if text.isascii() and text.isdigit():
+        digits = text.lstrip("0") or "0"
+        # Python does not read a number of thousands of digits.
+        number = int(digits) if len(digits) <= len(str(high)) else high
+    if number < low:
         raise BadQuery(
             f"The query parameter {name} is {text[:40]!r}; it has to be a whole number from {low}.",
             value=text[:40],
-            allowed=f"{low} to {high}",
+            allowed=f"a whole number from {low}",
         )
-    return min(int(text), high)
+    return min(number, high)
 
 
 def joined(query: MultiDict[str, str]) -> dict[str, str]:

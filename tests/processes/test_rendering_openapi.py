@@ -10,12 +10,14 @@ from openapi_spec_validator import OpenAPIV30SpecValidator
 
 from core import declare
 from core.declare import SourcePolicy
+from core.declare.subscriber import SUBSCRIPTIONS
 from core.declare.words import number
 from core.pipelines import PIPELINES
 from core.pipelines.mpic_opt.declaration import PRESETS
 from processes import manual, openapi
 from server import views
 from server.app import create_app
+from server.callbacks import signature
 from server.problems import status_of
 from server.settings import PACKAGED, read_settings
 
@@ -38,7 +40,13 @@ FULL = {
         "bboxInput": {"bbox": [1, 2, 3, 4]},
         "objectInput": {"value": "x"},
         "mixedInput": 1.5,
-        "imageInput": {"href": "https://example.org/a.tif", "type": "image/tiff"},
+        "imageInput": {
+            "href": "https://example.org/a.tif",
+            "type": "image/tiff",
+            "rel": "data",
+            "title": "An image",
+            "hreflang": "en",
+        },
     },
 }
 SERVICES = pytest.mark.parametrize("service", PIPELINES.values(), ids=list(PIPELINES))
@@ -155,8 +163,25 @@ def test_each_process_has_its_own_request_and_results(document, service):
     assert name_of(results["content"]["application/json"]["schema"]) == f"{service.id}-results"
 
 
+@SERVICES
+def test_callbacks_tell_whom_what_is_sent(document, service):
+    execution = document["paths"][f"/processes/{service.id}/execution"]["post"]
+    told = {
+        expression: operation["post"]
+        for callback in execution["callbacks"].values()
+        for expression, operation in callback.items()
+    }
+    assert set(told) == {f"{{$request.body#/subscriber/{name}}}" for name in SUBSCRIPTIONS}
+    for message in told.values():
+        headers = {header["name"]: header["schema"] for header in message["parameters"]}
+        assert set(headers) == {"webhook-id", "webhook-timestamp", "webhook-signature", "Link"}
+        signed = signature(b"a secret of some length", "id", "1764000000", b"{}")
+        assert re.search(headers["webhook-signature"]["pattern"], signed)
+        assert message["security"] == []
+
+
 def test_who_is_refused_for_now_is_told_when_to_come_back(document):
-    """429 wherever something is sent, 503 wherever the store is asked; not in the answer of /health."""
+    """429 wherever a job is made, 503 wherever the store is asked; not in the answer of /health."""
     for name, operation in operations(document):
         for status, answer in answers(document, operation):
             told = "Retry-After" in answer.get("headers", {})

@@ -8,103 +8,20 @@ import copy
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
 import rasterio
 import requests
-import yaml
-from jsonschema import Draft4Validator, FormatChecker
 from rasterio.transform import from_origin
-from referencing import Registry, Resource
-from referencing.jsonschema import DRAFT4
 from scipy.ndimage import gaussian_filter
 
 from core.pipelines import PIPELINES
 
 Errors = Callable[[str, Any], list[str]]
 Json = dict[str, Any]
-
-RAW_OR_DOCUMENT = {"type": "string", "enum": ["raw", "document"], "default": "raw"}
-CORRECTIONS: list[tuple[str, str, Callable[[Json], None]]] = [
-    (
-        "subscriber.yaml",
-        "requires successUrl, while its property is successUri",
-        lambda schema: schema.update(required=["successUri"]),
-    ),
-    (
-        "execute.yaml",
-        "has no response, which the standard's text defines (requirement 19)",
-        lambda schema: schema["properties"].update(response=RAW_OR_DOCUMENT),
-    ),
-    (
-        "inputValueNoObject.yaml",
-        "wants just one of number and integer, of text and base64: no whole number and no text is",
-        lambda schema: schema.update(anyOf=schema.pop("oneOf")),
-    ),
-]
-"""The known slips of the published schemas: file, what is wrong, and how it is put right."""
-
-FORMATS = FormatChecker(())
-
-
-@FORMATS.checks("date-time", raises=ValueError)
-def is_moment(value: object) -> bool:
-    return not isinstance(value, str) or datetime.fromisoformat(value).tzinfo is not None
-
-
-@FORMATS.checks("uri")
-def is_uri(value: object) -> bool:
-    return not isinstance(value, str) or bool(urlsplit(value).scheme)
-
-
-def complaints(validator: Draft4Validator, document: Any) -> list[str]:
-    return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(document)]
-
-
-def published(folder: Path) -> Mapping[str, Json]:
-    """The published schemas by file name, their known slips corrected."""
-    schemas = {path.name: yaml.safe_load(path.read_text()) for path in folder.glob("*.yaml")}
-    for name, _, correct in CORRECTIONS:
-        correct(schemas[name])
-    return schemas
-
-
-def published_folder(shared_data: Path) -> Path:
-    return shared_data.parent / "schemas/ogcapi-processes-1.0/core/openapi/schemas"
-
-
-@pytest.fixture(scope="session")
-def standard(shared_data: Path) -> Errors:
-    """What is wrong with a document after a schema of the standard; skips where they are not."""
-    folder = published_folder(shared_data)
-    if not folder.is_dir():
-        pytest.skip("the standard's schemas are not there (OPTIGROUND_SHARED names their folder)")
-    registry = Registry().with_resources(
-        (name, Resource(schema, DRAFT4)) for name, schema in published(folder).items()
-    )
-
-    def errors(name: str, document: Any) -> list[str]:
-        schema = {"$ref": f"{name}.yaml"}
-        found = Draft4Validator(schema, registry=registry, format_checker=FORMATS)
-        return complaints(found, document)
-
-    return errors
-
-
-@pytest.fixture(scope="session")
-def uncorrected(shared_data: Path) -> Callable[[str], Json]:
-    """A schema of the standard as it was published."""
-
-    def read(name: str) -> Json:
-        schema: Json = yaml.safe_load((published_folder(shared_data) / name).read_text())
-        return schema
-
-    return read
 
 
 def without_nullable(part: Any) -> Any:
@@ -124,6 +41,7 @@ class Judge:
     """Holds an answer against the OpenAPI document, and against the standard if that is there."""
 
     document: Json
+    complaints: Callable[[Json, Any], list[str]]
     standard: Errors | None
 
     def __call__(self, method: str, path: str, answer: requests.Response) -> None:
@@ -131,17 +49,16 @@ class Judge:
         kind = answer.headers.get("Content-Type", "").partition(";")[0]
         schema = self.promised(method, path, answer.status_code, kind)
         told = f"{method} {path} {answer.status_code} {answer.text[:500]}"
-        if kind not in ("application/json", "application/problem+json"):
+        if kind not in ("application/json", "application/problem+json", "application/geo+json"):
             return
         assert self.after_openapi(schema, answer.json()) == [], told
-        name = self._of_the_standard(schema, answer.status_code)
+        name = self._of_the_standard(schema, answer.json())
         if self.standard is not None and name:
             assert self.standard(name, answer.json()) == [], told
 
     def after_openapi(self, schema: Json, value: Any) -> list[str]:
         """What is wrong with a value after a schema of the document."""
-        whole = {**schema, "components": self.document["components"]}
-        return complaints(Draft4Validator(whole, format_checker=FORMATS), value)
+        return self.complaints({**schema, "components": self.document["components"]}, value)
 
     def promised(self, method: str, path: str, status: int, kind: str) -> Json:
         """The schema that the document has for an answer."""
@@ -167,10 +84,12 @@ class Judge:
                 return operation
         return None
 
-    def _of_the_standard(self, schema: Json, status: int) -> str:
-        name = str(schema.get("$ref", "")).rpartition("/")[2]
-        if "anyOf" in schema or name.endswith("-results"):
-            return "results"
+    def _of_the_standard(self, schema: Json, value: Any) -> str:
+        """The standard's name of a schema; a value in raw form has none."""
+        forms = [str(form.get("$ref", "")) for form in schema.get("anyOf", [schema])]
+        if any(form.endswith("-results") for form in forms):
+            return "results" if isinstance(value, dict) else ""
+        name = forms[0].rpartition("/")[2]
         known = ("landingPage", "confClasses", "processList", "process", "statusInfo", "jobList")
         return name if name in (*known, "exception") else ""
 
@@ -197,13 +116,18 @@ class Api:
 
 
 @pytest.fixture(scope="session")
-def judge(running_server: Any, request: pytest.FixtureRequest) -> Judge:
+def judge(
+    running_server: Any,
+    complaints: Callable[[Json, Any], list[str]],
+    request: pytest.FixtureRequest,
+) -> Judge:
     try:
         standard = request.getfixturevalue("standard")
     except pytest.skip.Exception:
         # What was not held against them is told by the tests that need them.
         standard = None
-    return Judge(without_nullable(running_server.get("/openapi").json()), standard)
+    document = without_nullable(running_server.get("/openapi").json())
+    return Judge(document, complaints, standard)
 
 
 @pytest.fixture(scope="session")
@@ -375,6 +299,12 @@ def ended(described: Service, known: dict[tuple[str, str], str]) -> Callable[[st
 def make_pair() -> Callable[[Path], Json]:
     """Writes the smallest pair of images that has a map."""
     return pair
+
+
+@pytest.fixture(scope="session")
+def ground(api: Api) -> Json:
+    """Inputs of ``mpic-opt`` that the server can work on."""
+    return pair(api.server.images)
 
 
 @pytest.fixture

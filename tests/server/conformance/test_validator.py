@@ -44,7 +44,8 @@ def required(
                 kind = next(
                     one["type"] for one in branches(properties[name], components) if "type" in one
                 )
-                yield (*at, name), kind
+                # What may be null has two types, the other one first.
+                yield (*at, name), kind if isinstance(kind, str) else kind[0]
             for name, inner in properties.items():
                 if name in value:
                     yield from required(inner, value[name], components, (*at, name))
@@ -72,8 +73,10 @@ def mistyped(value: Any, path: Path, kind: str) -> Any:
 
 
 @pytest.fixture(scope="module")
-def answers(api: Any) -> dict[str, tuple[str, str, Any]]:
+def answers(api: Any, ground: dict[str, Any]) -> dict[str, tuple[str, str, Any]]:
     """An answer of each kind, with the method and the path that gave it."""
+    mapped = api.server.submit("mpic-opt", ground)
+    api.server.wait(mapped, 300)
     job = api.server.submit("echo", {"stringInput": "x", "objectInput": {"value": "x"}})
     api.server.wait(job)
     octets = {"Content-Type": "application/octet-stream"}
@@ -81,6 +84,9 @@ def answers(api: Any) -> dict[str, tuple[str, str, Any]]:
     document = {"inputs": {"stringInput": "x", "objectInput": {"value": "x"}}}
     asked = [
         ("landingPage", "GET", "/", {}),
+        ("openApi", "GET", "/openapi", {}),
+        ("inspection", "POST", "/processes/mpic-opt/inspect", {"json": {"inputs": ground}}),
+        ("stacItem", "GET", f"/jobs/{mapped}/stac", {}),
         ("confClasses", "GET", "/conformance", {}),
         ("processList", "GET", "/processes", {}),
         ("echo", "GET", "/processes/echo", {}),
@@ -117,6 +123,7 @@ def answers(api: Any) -> dict[str, tuple[str, str, Any]]:
 KINDS = [
     *("landingPage", "confClasses", "processList", "echo", "mpic-opt", "jobList", "statusInfo"),
     *("job", "refusal", "exception", "upload", "uploadList", "health"),
+    *("openApi", "inspection", "stacItem"),
 ]
 
 
@@ -126,7 +133,9 @@ def promised(api: Any, answers: Any) -> Callable[[str], tuple[Any, Any]]:
 
     def find(kind: str) -> tuple[Any, Any]:
         method, path, answer = answers[kind]
-        schema = api.judge.promised(method, path, answer.status_code, "application/json")
+        schema = api.judge.promised(
+            method, path, answer.status_code, answer.headers["Content-Type"]
+        )
         assert api.judge.after_openapi(schema, answer.json()) == []
         return schema, answer.json()
 

@@ -202,3 +202,13 @@ def test_results_can_be_narrowed_down_by_the_query(office: Any) -> None:
     assert (answer.status_code, answer.json["code"]) == (400, "bad-query")
     raw = office.echoed(inputs=inputs, response="raw")
     assert client.get(f"/jobs/{raw.id}/results?outputs=mixedInput").text == "3.5"
+
+
+@pytest.mark.parametrize("number", ["1001", "9" * 30, "9" * 5000, "0" * 5000 + "2000"])
+def test_no_limit_is_too_large(client: FlaskClient, office: Any, number: str) -> None:
+    job = office.submit()
+    assert [one["jobID"] for one in client.get(f"/jobs?limit={number}").json["jobs"]] == [job.id]
+    assert client.get(f"/processes?limit={number}").json["processes"]
+    for query in (f"/jobs?offset={number}", f"/jobs?minDuration={number}"):
+        answer = client.get(query)
+        assert (answer.status_code, answer.json["jobs"]) == (200, [])

@@ -2,36 +2,16 @@
 
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from flask import Flask
 from flask.testing import FlaskClient
 from jsonschema import Draft4Validator
-from referencing import Registry, Resource
-from referencing.jsonschema import DRAFT4
 
 from server.jobs.models import Job
 
 Errors = Callable[[str, Any], list[str]]
-
-
-@pytest.fixture
-def after_the_standard(shared_data: Path) -> Errors:
-    """What is wrong with a document after a schema of OGC API - Processes 1.0."""
-    folder = shared_data.parent / "schemas/ogcapi-processes-1.0/core/openapi/schemas"
-    registry = Registry().with_resources(
-        (path.name, Resource(yaml.safe_load(path.read_text()), DRAFT4))
-        for path in folder.glob("*.yaml")
-    )
-
-    def errors(name: str, document: Any) -> list[str]:
-        validator = Draft4Validator({"$ref": name}, registry=registry)
-        return [error.message for error in validator.iter_errors(document)]
-
-    return errors
 
 
 @pytest.fixture
@@ -51,9 +31,7 @@ def answers(office: Any, displaced: Callable[..., Job]) -> list[tuple[str, str, 
     """Schema of the standard, name of ours, and an answer, of every kind that there is."""
     client: FlaskClient = office.client
     inputs = {"stringInput": "s", "arrayInput": [1], "objectInput": {"value": "v"}}
-    # No text and no number: the schema of the standard has them match two of its alternatives.
-    outputs: dict[str, Any] = {"arrayInput": {}, "objectInput": {}}
-    done, echoed = displaced(), office.echoed(inputs=inputs, outputs=outputs)
+    done, echoed = displaced(), office.echoed(inputs=inputs)
     waiting = office.submit()
     failed = office.submit()
     office.claim()
@@ -82,10 +60,10 @@ def answers(office: Any, displaced: Callable[..., Job]) -> list[tuple[str, str, 
 
 @pytest.mark.shared
 def test_answers_are_valid_after_the_standard(
-    answers: list[tuple[str, str, Any]], after_the_standard: Errors
+    answers: list[tuple[str, str, Any]], standard: Errors
 ) -> None:
     for schema, _, answer in answers:
-        assert after_the_standard(f"{schema}.yaml", answer) == [], (schema, answer)
+        assert standard(schema, answer) == [], (schema, answer)
 
 
 def test_answers_are_valid_after_the_openapi_document(

@@ -16,7 +16,8 @@ from rasterio.rpc import RPC
 from scipy import ndimage
 
 from core.simulate.stereo.bundle import multispectral, panchromatic, pansharpened
-from core.simulate.stereo.dimap import PLEIADES, PLEIADES_NEO, SPOT, Form, write_dimap
+from core.simulate.stereo.dimap import write_dimap
+from core.simulate.stereo.dimap_forms import PLEIADES, PLEIADES_NEO, SPOT, Form
 from core.simulate.stereo.images import pack
 from core.simulate.stereo.making import CALM, Disturbances, Stereo, make_stereo
 from core.simulate.stereo.rational import project, terms
@@ -63,7 +64,7 @@ def test_a_dimap_holds_each_view(tmp_path: Path, form: Form, jpeg2000: bool, til
             tags = dataset.tags()
             taken = f"{tags['IMAGING_DATE']}T{tags['IMAGING_TIME']}"
             assert abs((datetime.fromisoformat(taken) - view.time).total_seconds()) < 0.11
-            assert tags["MISSION"] == form.mission
+            assert (tags["MISSION"], tags["INSTRUMENT"]) == (form.mission, form.instrument)
             assert float(tags["GSD_ALONG_TRACK"]) == 0.5
             files = [Path(name).suffix for name in dataset.files if "_R1C" in name]
             assert set(files) == {".JP2" if jpeg2000 else ".TIF"}

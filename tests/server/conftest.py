@@ -16,8 +16,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import rasterio
 import requests
+from rasterio.transform import from_origin
+from scipy.ndimage import gaussian_filter
 from sqlalchemy import create_engine, text
 
 START_S = 90.0
@@ -197,6 +201,31 @@ def until() -> Callable[..., None]:
             time.sleep(0.05)
 
     return wait
+
+
+@pytest.fixture
+def displaced_pair() -> Callable[[Path], dict[str, Any]]:
+    """Writes the smallest pair of images that has a map; the inputs of ``mpic-opt`` for it."""
+
+    def write(folder: Path) -> dict[str, Any]:
+        texture = gaussian_filter(np.random.default_rng(3).normal(size=(160, 160)), 1.5)
+        values = (2000 + 4000 * texture).clip(1, 9000).astype("uint16")
+        profile = {"driver": "GTiff", "width": 128, "height": 128, "count": 1, "dtype": "uint16"}
+        place = from_origin(500_000, 5_400_000, 10, 10)
+        for name, shift in (("before.tif", 0), ("after.tif", 2)):
+            path = folder / name
+            with rasterio.open(path, "w", **profile, crs="EPSG:32633", transform=place) as dataset:
+                dataset.write(values[16:144, 16 - shift : 144 - shift], 1)
+        return {
+            "reference": {"href": f"file://{folder / 'before.tif'}"},
+            "secondary": {"href": f"file://{folder / 'after.tif'}"},
+            "reference_date": "2016-05-29",
+            "secondary_date": "2016-06-08",
+            "coregistration": False,
+            "deramp": False,
+        }
+
+    return write
 
 
 def _postgres_program(name: str) -> str | None:

@@ -160,8 +160,8 @@ def _street(paint: Paint, x: float, y: float) -> float:
     if inner < paint.street:
         middle = abs(inner - paint.street / 2)
         along = rest_v if rest_u < rest_v else rest_u
-        if middle < 0.12 and along % 6.0 < 3.0:
-            return 2300.0
+        if middle < 0.15 and along % 6.0 < 3.0:
+            return 1600.0
         if middle > paint.street / 2 - 2.0:
             return 980.0 * (1.0 + 0.05 * noise)
         return 620.0 * (1.0 + 0.05 * noise)

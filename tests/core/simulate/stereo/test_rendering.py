@@ -229,3 +229,29 @@ def test_edges_of_roofs_are_steps_where_they_say() -> None:
 
 def test_a_plain_has_no_edges_of_roofs() -> None:
     assert roof_edges(make_stereo("plain", "pair", shape=(64, 64)).scene).x.size == 0
+
+
+@pytest.mark.parametrize(("kind", "tolerance"), [("plain", 0.01), ("relief", 0.01), ("city", 0.02)])
+def test_two_views_agree_at_the_true_heights_and_at_no_others(kind: str, tolerance: float) -> None:
+    """Sum of squared differences over all cells against an offset to the truth, in metres."""
+    stereo = make_stereo(kind, "pair", shape=(256, 256), seed=3, disturbances=CALM)
+    grid = stereo.grid(0.5)
+    true = stereo.truth(grid)
+    open_ground = true.visible.all(axis=0) & true.inside(10).all(axis=0) & true.measurable()
+    open_ground &= true.edge_m > 4
+    rows, cols = np.nonzero(open_ground)
+    x, y = grid.transform @ (cols + 0.5, rows + 0.5)
+    height = true.height[open_ground]
+    light = [view.light().astype(np.float64) for view in stereo.views]
+    costs = []
+    for offset in (-0.25, 0.0, 0.25):
+        seen = [
+            ndimage.map_coordinates(
+                image, gdal_pixels(view.camera, grid.crs, x, y, height + offset), order=3
+            )
+            for image, view in zip(light, stereo.views, strict=True)
+        ]
+        costs.append(np.mean((seen[0] - seen[1]) ** 2))
+    lower, least, upper = costs
+    assert least < 0.6 * min(lower, upper)
+    assert abs(0.25 * (lower - upper) / (2 * (lower - 2 * least + upper))) < tolerance

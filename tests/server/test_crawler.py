@@ -257,7 +257,8 @@ def site(
 ) -> tuple[Any, dict[str, str]]:
     """A server that knows its public address, and one job or more in each status."""
     limits = {f"{whose}running_limit": 1 for whose in ("", "host_", "user_")}
-    server = server_with(public_url=f"{SITE}/", **limits)
+    # Which leaves no job running at its end.
+    server = server_with(public_url=f"{SITE}/", on_stop="requeue", **limits)
     binary = {"Content-Type": "application/octet-stream"}
     assert server.post("/uploads?name=a.tif", data=b"II", headers=binary).status_code == 201
     pair = displaced_pair(server.images)

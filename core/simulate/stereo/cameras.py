@@ -121,14 +121,19 @@ def camera(
     gsd: float,
     heights: tuple[float, float],
     bias: tuple[float, float] = (0.0, 0.0),
+    strip_at: tuple[int, int] = (0, 0),
 ) -> Camera:
     """The camera whose image of `shape` has the scene's centre in its middle.
 
-    `heights` are the lowest and highest ground that the model has to cover.
+    `heights` are the lowest and highest ground that the model has to cover; `strip_at` is where,
+    in rows and columns from the image's middle, the middle of the strip lies that it was cut from.
     """
     rng = np.linspace(-0.5, 0.5, 13) * STRIP_PX * gsd
     levels = np.linspace(heights[0] - MARGIN_M, heights[1] + MARGIN_M, 7)
     east, north, height = (a.ravel() for a in np.meshgrid(rng, rng, levels))
+    forward, across = _axes(attitude.heading_deg)
+    middle_of_strip = gsd * (strip_at[0] * forward - strip_at[1] * across)
+    east, north = east + middle_of_strip[0], north + middle_of_strip[1]
     lon = centre.lon + np.degrees(east / 6_378_137.0) / np.cos(np.radians(centre.lat))
     lat = centre.lat + np.degrees(north / 6_367_000.0)
     row, col = _pushbroom(centre, attitude, gsd, Correspondences(lon, lat, height, lon, lat))

@@ -4,12 +4,20 @@ from pathlib import Path
 
 import rasterio
 
+from core.simulate.stereo.rational import rescaled
 from core.simulate.stereo.views import Pixels, View
 
 
-def write_geotiff(path: Path, view: View, *, true_model: bool = False) -> Path:
-    """Write a view with the model that is handed out, or with the one that made its pixels."""
+def write_geotiff(
+    path: Path, view: View, *, true_model: bool = False, scale_px: float | None = None
+) -> Path:
+    """Write a view with the model that is handed out, or with the one that made its pixels.
+
+    `scale_px` says the model with another scale of rows and columns, see `rescaled`.
+    """
     rpc = view.camera.true_rpc if true_model else view.camera.rpc
+    if scale_px is not None:
+        rpc = rescaled(rpc, scale_px)
     pixels: Pixels = view.image
     profile = {
         "driver": "GTiff",

@@ -130,6 +130,7 @@ def make_stereo(
     disturbances: Disturbances = UNBIASED,
     relief_m: float = RELIEF_M,
     samples: int = 4,
+    strip_at: tuple[int, int] = (0, 0),
 ) -> Stereo:
     """A pair or a triplet of a plain, a mountain or a city.
 
@@ -143,6 +144,9 @@ def make_stereo(
         Of a mountain, metres; a small piece has less.
     samples
         Lines of sight along a pixel's side.
+    strip_at
+        Where the middle of the strip lies that the images are cut from, in rows and columns from
+        theirs.
 
     Nothing is rendered before an image is asked for.
     """
@@ -151,7 +155,7 @@ def make_stereo(
     return Stereo(
         scene,
         tuple(
-            _view(scene, attitude, shape, disturbances, (number, len(attitudes)), samples)
+            _view(scene, attitude, shape, disturbances, (number, len(attitudes)), samples, strip_at)
             for number, attitude in enumerate(attitudes)
         ),
     )
@@ -164,6 +168,7 @@ def _view(
     disturbances: Disturbances,
     place: tuple[int, int],
     samples: int,
+    strip_at: tuple[int, int],
 ) -> View:
     number, count = place
     lot = np.random.default_rng((scene.seed, 1, number))
@@ -181,7 +186,7 @@ def _view(
         samples=samples,
     )
     bias = (round(float(size[0]), 3), round(float(size[1]), 3))
-    eye = camera(scene.centre, attitude, shape, GSD_M, scene.heights, bias)
+    eye = camera(scene.centre, attitude, shape, GSD_M, scene.heights, bias, strip_at)
     # Looking ahead comes first: the satellite is then still before the scene.
     delay = timedelta(
         seconds=ALTITUDE_M * (ATTITUDES["pair"][0].pitch - attitude.pitch) / SPEED_M_S

@@ -140,6 +140,19 @@ def moved(rpc: RPC, rows: float, cols: float) -> RPC:
     return RPC(**values)
 
 
+def rescaled(rpc: RPC, scale_px: float) -> RPC:
+    """The same model with another scale of rows and columns, as tools that cut images write it.
+
+    A small scale makes an image that lies far from its strip's middle a large normalised number.
+    """
+    values = rpc.to_dict()
+    for name in ("line", "samp"):
+        factor = values[f"{name}_scale"] / scale_px
+        values[f"{name}_num_coeff"] = [factor * value for value in values[f"{name}_num_coeff"]]
+        values[f"{name}_scale"] = scale_px
+    return RPC(**values)
+
+
 class Direct(NamedTuple):
     """The way back, from the image to the ground, that a DIMAP carries beside the other."""
 

@@ -15,7 +15,9 @@ from scipy import ndimage
 from core.grid import Grid
 from core.simulate.stereo.cameras import Camera, Centre, camera
 from core.simulate.stereo.edges import roof_edges
+from core.simulate.stereo.geotiff import write_geotiff
 from core.simulate.stereo.making import ATTITUDES, CALM, Disturbances, Stereo, make_stereo
+from core.simulate.stereo.rational import project
 from core.simulate.stereo.rays import Solid, heights
 from core.simulate.stereo.sights import sights
 from core.simulate.stereo.truth import Cover
@@ -255,3 +257,24 @@ def test_two_views_agree_at_the_true_heights_and_at_no_others(kind: str, toleran
     lower, least, upper = costs
     assert least < 0.6 * min(lower, upper)
     assert abs(0.25 * (lower - upper) / (2 * (lower - 2 * least + upper))) < tolerance
+
+
+def test_an_image_cut_from_the_end_of_a_strip_shows_the_same_ground(tmp_path) -> None:
+    middle = make_stereo("plain", "pair", shape=(64, 64), seed=2, disturbances=CALM)
+    end = make_stereo(
+        "plain", "pair", shape=(64, 64), seed=2, disturbances=CALM, strip_at=(9000, 8000)
+    )
+    for first, second in zip(middle.views, end.views, strict=True):
+        assert second.camera.rpc.line_off - first.camera.rpc.line_off == pytest.approx(9000, abs=50)
+        assert second.camera.rpc.samp_off - first.camera.rpc.samp_off == pytest.approx(8000, abs=50)
+        likeness = np.corrcoef(first.image.ravel(), second.image.ravel())[0, 1]
+        assert likeness > 0.999
+        path = write_geotiff(tmp_path / f"{second.look.number}.tif", second, scale_px=256.0)
+        with rasterio.open(path) as dataset:
+            cut = dataset.rpcs
+        # The normalised line of the image's middle is far outside -1 to 1, and rightly so.
+        assert (31.5 - cut.line_off) / cut.line_scale < -34
+        ground = [np.array([value]) for value in (4.62, 43.51, 60.0)]
+        np.testing.assert_allclose(
+            project(cut, *ground), second.camera.project(*ground), rtol=0, atol=1e-8
+        )

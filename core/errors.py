@@ -185,6 +185,24 @@ class BadRpc(InputError):
     code = "bad-rpc"
 
 
+class RpcMissing(InputError):
+    """An image comes without the sensor model (RPC) that tells where its pixels lie."""
+
+    code = "rpc-missing"
+
+
+class WrongLevel(InputError):
+    """A product is map-projected or orthorectified; a surface needs images in sensor geometry."""
+
+    code = "wrong-level"
+
+
+class IncompleteProduct(InputError):
+    """A product's metadata name a file that is not there."""
+
+    code = "incomplete-product"
+
+
 class UnknownFormat(InputError):
     """The file is no product or raster format that is read here."""
 

@@ -69,10 +69,12 @@ def opened(path: str | Path, *, pointer: str = "") -> Iterator[rasterio.DatasetR
             dataset.close()
 
 
-def open_dataset(path: str | Path, *, pointer: str = "") -> rasterio.DatasetReader:
+def open_dataset(
+    path: str | Path, *, drivers: tuple[str, ...] = DRIVERS, pointer: str = ""
+) -> rasterio.DatasetReader:
     """As :func:`opened`, for callers that keep the dataset; they enter :func:`leash` themselves."""
     causes: list[Exception] = []
-    for driver in DRIVERS:
+    for driver in drivers:
         try:
             return rasterio.open(path, driver=driver)
         except (RasterioError, CRSError, ValueError) as error:

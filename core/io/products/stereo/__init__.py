@@ -1,0 +1,81 @@
+"""Images of very high resolution in sensor geometry: from what a user gives to :class:`View`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from core.errors import InputError, Refused, UnknownFormat, problems_of
+from core.io.archives import MAX_UNPACKED, members
+from core.io.products.stereo.files import Delivery, Files, Loose, wanted
+from core.io.products.stereo.images import IMAGE_ENDINGS
+from core.io.products.stereo.mosaic import opened_view, unpacked
+from core.io.products.stereo.single import is_picture, open_single
+from core.io.products.stereo.view import GroundControl, Kind, View
+
+__all__ = ["GroundControl", "Kind", "View", "open_views", "opened_view", "unpacked"]
+
+
+def open_views(
+    paths: Sequence[Path],
+    *,
+    scratch: Path,
+    pointers: Sequence[str] = (),
+    max_unpacked: int = MAX_UNPACKED,
+) -> tuple[View, ...]:
+    """The images in what a user gives; no pixel is read.
+
+    Parameters
+    ----------
+    paths
+        Archives and folders of deliveries, documents of metadata, images and files beside them, in
+        any mixture.  A file beside a given one is found by itself.
+    scratch
+        Folder for what has to be unpacked and for descriptions of tiled images.
+    pointers
+        Where the request names each path.
+    max_unpacked
+        Bytes that an archive may unpack to.
+
+    Raises
+    ------
+    Refused
+        Several products cannot be used; each with its own reason.
+    InputError
+        One cannot.
+    """
+    views: list[View] = []
+    errors: list[InputError] = []
+    for files in _sorted_out(paths, scratch, pointers, max_unpacked):
+        for image in files.entries:
+            if image.suffix in IMAGE_ENDINGS and not is_picture(image):
+                try:
+                    views.append(open_single(files, image))
+                except InputError as error:
+                    errors.append(error)
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise Refused(problem for error in errors for problem in problems_of(error))
+    if not views:
+        raise UnknownFormat(
+            "There is no image in what was given.",
+            pointer=pointers[0] if pointers else "",
+            allowed="a delivery of Pleiades, Pleiades Neo, SPOT 6/7 or WorldView, or images with "
+            "their RPC",
+        )
+    return tuple(views)
+
+
+def _sorted_out(
+    paths: Sequence[Path], scratch: Path, pointers: Sequence[str], max_unpacked: int
+) -> list[Files]:
+    """Each archive or folder by itself, and all single files together."""
+    deliveries: list[Files] = []
+    loose: list[tuple[Path, str]] = []
+    for number, path in enumerate(paths):
+        pointer = pointers[number] if number < len(pointers) else ""
+        found = members(path, scratch, wanted, pointer=pointer, max_unpacked=max_unpacked)
+        if found is None:
+            loose.append((path, pointer))
+        else:
+            deliveries.append(Delivery(found, pointer))
+    return [*deliveries, Loose(loose)] if loose else deliveries

@@ -1,5 +1,6 @@
 """How gunicorn serves the application: its configuration file, read as ``python:server.web``."""
 
+import gc
 import logging
 
 import server.gateway  # noqa: F401 -- pygeoapi costs a CPU-second, once, before the workers fork
@@ -31,3 +32,12 @@ def on_starting(_: object) -> None:
     own = logging.getLogger("gunicorn.error")
     own.handlers.clear()
     own.propagate = True
+
+
+def when_ready(_: object) -> None:
+    """Keep what the workers share since before their forks out of the garbage collector's reach.
+
+    It writes to each object that it looks at, which would give each worker a copy of its own.
+    """
+    gc.collect()
+    gc.freeze()

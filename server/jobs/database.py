@@ -58,6 +58,7 @@ class Database:
         self._engine: Engine | None = None
         self._pid = 0
         self._making = threading.Lock()
+        self._turn = threading.Lock()
 
     @property
     def file(self) -> Path | None:
@@ -67,8 +68,9 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A connection that sees one state of the database."""
-        with self.engine().connect() as connection:
+        """A connection that sees one state of the database; on PostgreSQL one per statement."""
+        engine = self.engine()
+        with engine.connect() if self.is_sqlite else _without_transaction(engine) as connection:
             yield connection
 
     @contextmanager
@@ -81,8 +83,22 @@ class Database:
             No other transaction with `alone` runs at the same time: for those that count first.
             SQLite has one writer at a time anyway.
         """
-        with self.writing_with(self.engine(), alone=alone) as connection:
+        with self._taking_turns(), self.writing_with(self.engine(), alone=alone) as connection:
             yield connection
+
+    @contextmanager
+    def _taking_turns(self) -> Iterator[None]:
+        """Let the threads of this process write to SQLite one after the other.
+
+        SQLite lets who finds it busy sleep, up to 0.1 s, and whoever happens to wake goes next;
+        a thread that waits here is woken in time.
+        """
+        mine = self.is_sqlite and self._turn.acquire(timeout=_BUSY_S)
+        try:
+            yield
+        finally:
+            if mine:
+                self._turn.release()
 
     @contextmanager
     def writing_with(self, engine: Engine, *, alone: bool = False) -> Iterator[Connection]:
@@ -193,6 +209,12 @@ def _prepare(engine: Engine) -> None:
         # Another process may have been faster.
         if schema.version(connection) is None:
             schema.create(connection, uuid.uuid4().hex)
+
+
+def _without_transaction(engine: Engine) -> Connection:
+    # To begin and to end one takes two messages more than the statement itself, and its isolation
+    # ("read committed") would show each statement another state all the same.
+    return engine.connect().execution_options(isolation_level="AUTOCOMMIT")
 
 
 def _immediate(engine: Engine) -> Connection:

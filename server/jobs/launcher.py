@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 MARKER = "OPTIGROUND_ATTEMPT"
 _NICE = 10
+"""Where jobs and requests want the same processor, the requests get nine tenths of it."""
 _OPEN_FILES = 4096
 # The kernel takes a job rather than the server when memory runs out.
 _OOM_SCORE = "500"
@@ -91,6 +92,7 @@ class LocalLauncher:
         self._environment = environment
         self._table = Table()
         self._children: dict[int, subprocess.Popen[bytes]] = {}
+        self._eager: set[int] = set()
 
     def start(self, attempt: Attempt) -> Identity:
         """Start an attempt: own session, low priority, limited, nothing inherited but a log."""
@@ -110,6 +112,7 @@ class LocalLauncher:
         self._children[child.pid] = child
         try:
             _restrict(child.pid, attempt.limits)
+            self._lower(child.pid)
             started = identity(child.pid)
             if started is None:
                 raise ProcessLookupError(f"process {child.pid} vanished at its start")
@@ -137,6 +140,8 @@ class LocalLauncher:
     def leads(self, leader: Identity) -> bool:
         """Whether the leader of an attempt lives."""
         self._reap(leader.pid)
+        if leader.pid in self._eager:
+            self._lower(leader.pid)
         return lives(leader)
 
     def signal(self, attempt: Attempt, leader: Identity | None, *, kill: bool) -> None:
@@ -179,6 +184,22 @@ class LocalLauncher:
         child = self._children.get(pid)
         if child is not None and child.poll() is not None:
             del self._children[pid]
+            self._eager.discard(pid)
+
+    def _lower(self, pid: int) -> None:
+        """Lower the priority of the session that a process leads.
+
+        Where the kernel shares the processors out among sessions first, the niceness of a process
+        counts within its own only.  It takes few such changes a second; the rest are made later.
+        """
+        try:
+            Path(f"/proc/{pid}/autogroup").write_text(f"{_NICE}", encoding="ascii")
+        except BlockingIOError:
+            self._eager.add(pid)
+        except OSError:  # This kernel does not, or the process has ended.
+            self._eager.discard(pid)
+        else:
+            self._eager.discard(pid)
 
 
 def _restrict(pid: int, limits: Limits) -> None:

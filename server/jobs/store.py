@@ -25,6 +25,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from server.errors import NoSuchJob, NoSuchUpload, QueueFull, UploadInUse
 from server.jobs import keys
+from server.jobs.allowance import Allowance
 from server.jobs.database import Database, microseconds
 from server.jobs.models import Job, Key, NewJob, Status, Transition, Upload
 from server.jobs.outbox import subscribe
@@ -68,6 +69,7 @@ class Store:
         self._queue_limit = queue_limit
         self._user_queue_limit = user_queue_limit
         self._user_callback_limit = user_callback_limit
+        self._allowance = Allowance()
 
     def create(self, new: NewJob) -> Job:
         """Put a job into the queue; where its key came before, the job that was made then.
@@ -81,10 +83,14 @@ class Store:
         NoSuchUpload, NoSuchJob
             A file that the job reads was removed meanwhile.
         """
-        with self.database.writing(alone=True) as connection:
+        counts = not self._allowance.take(new.owner)
+        # What is looked at here may not change before the job is there.
+        looks = counts or new.key or new.subscriber or new.uploads_used or new.jobs_used
+        with self.database.writing(alone=bool(looks)) as connection:
             if new.key and (known := keys.job_under(connection, self.database, new.owner, new.key)):
                 return job_of(known)
-            self._check_queue(connection, new.owner)
+            if counts:
+                self._check_queue(connection, new.owner)
             self._check_inputs(connection, new)
             now = self.database.now()
             row = (
@@ -313,18 +319,20 @@ class Store:
         self.database.close()
 
     def _check_queue(self, connection: Connection, owner: str) -> None:
-        waiting = jobs.c.status == "accepted"
-        if connection.execute(_count(waiting)).scalar_one() >= self._queue_limit:
+        everyone, mine = connection.execute(waiting(clean(owner))).one()
+        if everyone >= self._queue_limit:
             raise QueueFull(
                 f"{self._queue_limit} jobs are waiting, more are not taken.",
                 allowed=f"at most {self._queue_limit} waiting jobs",
             )
-        mine = connection.execute(_count(waiting, jobs.c.owner == clean(owner))).scalar_one()
         if mine >= self._user_queue_limit:
             raise QueueFull(
                 f"{mine} of your jobs are waiting, more are not taken.",
                 allowed=f"at most {self._user_queue_limit} waiting jobs of one user",
             )
+        # The job that is put in now is not among those counted.
+        left = (self._queue_limit - everyone - 1, self._user_queue_limit - mine - 1)
+        self._allowance.grant(owner, *left)
 
     def _check_inputs(self, connection: Connection, new: NewJob) -> None:
         for used in new.uploads_used:
@@ -350,6 +358,12 @@ def in_use(kind: str, used: ColumnElement[str] | str) -> ColumnElement[bool]:
         uses.c.job == reader.c.id,
         reader.c.status.in_(ACTIVE),
     )
+
+
+def waiting(owner: str) -> Select[int, int]:
+    """How many jobs wait: of all users, and of one."""
+    mine = func.count().filter(jobs.c.owner == owner)
+    return select(func.count(), mine).select_from(jobs).where(jobs.c.status == "accepted")
 
 
 def _count(*conditions: ColumnElement[bool]) -> Select[int]:

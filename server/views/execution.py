@@ -25,8 +25,8 @@ blueprint = Blueprint("execution", __name__)
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
-LOOK_AGAIN_S = 0.05
-"""Between two looks at a job that a request waits for."""
+LOOK_AGAIN_S, LONGEST_LOOK_S = 0.05, 0.5
+"""Between two looks at a job that a request waits for, at first and at last."""
 
 
 @blueprint.post("/processes/<process_id>/execution")
@@ -131,9 +131,11 @@ def _create(
 
 
 def _wait_for(job: Job, wait_s: float) -> Job:
-    end = time.monotonic() + wait_s
-    while not job.final and time.monotonic() < end:
-        time.sleep(LOOK_AGAIN_S)
+    begun = time.monotonic()
+    while not job.final and (waited := time.monotonic() - begun) < wait_s:
+        # A twentieth late is soon enough; what many wait for is not to be all that the store does.
+        pause = min(max(LOOK_AGAIN_S, waited / 20), LONGEST_LOOK_S)
+        time.sleep(min(pause, wait_s - waited))
         job = services().store.get(job.id) or job
     return job
 

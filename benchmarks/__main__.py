@@ -14,14 +14,14 @@ def names() -> list[str]:
 
 
 def main(arguments: list[str]) -> int:
-    if len(arguments) != 1 or arguments[0] not in names():
-        print(f"./run bench NAME, where NAME is one of: {', '.join(names())}")
+    if not arguments or arguments[0] not in names():
+        print(f"./run bench NAME [PART...], where NAME is one of: {', '.join(names())}")
         return 0 if not arguments else 2
-    name = arguments[0]
+    name, *parts = arguments
     cases = importlib.import_module(f"benchmarks.{name}.cases")
     table = importlib.import_module(f"benchmarks.{name}.table")
     results = []
-    for result in cases.run():
+    for result in cases.run(*parts):
         keep(result)
         results.append(result)
         print(f"{result.case} done", file=sys.stderr)

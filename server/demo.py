@@ -176,12 +176,17 @@ def demonstrate(output: Path) -> Runs:
 
 
 @contextmanager
-def server(folder: Path) -> Iterator[Client]:
+def server(folder: Path, **settings: object) -> Iterator[Client]:
     """A server on a free port, with its data and its log in `folder`; it ends with the block.
 
     The folder is removed, but where something went wrong, so that the logs can be read.
+
+    Parameters
+    ----------
+    settings
+        Those that are to differ from the defaults; not the port.
     """
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     port = _free_port()
     # The defaults that are part of the package, whatever this machine's server is set to.
     environment = {
@@ -193,6 +198,7 @@ def server(folder: Path) -> Iterator[Client]:
         "OPTIGROUND_NUMBA_CACHE": str(user_cache()),
         # A job that runs when we are interrupted has nobody to adopt it.
         "OPTIGROUND_ON_STOP": "requeue",
+        **{PREFIX + name.upper(): str(value) for name, value in settings.items()},
     }
     with (folder / LOG).open("wb") as stream:
         process = subprocess.Popen(

@@ -2,13 +2,9 @@
 
 import json
 import os
-import pwd
-import shutil
 import signal
-import socket
 import subprocess
 import sys
-import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -24,16 +20,10 @@ from rasterio.transform import from_origin
 from scipy.ndimage import gaussian_filter
 from sqlalchemy import create_engine, text
 
+from benchmarks import services
+
 START_S = 90.0
 FINAL = ("successful", "failed", "dismissed")
-
-
-def free_port() -> int:
-    """A port that nothing listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @dataclass
@@ -103,7 +93,7 @@ class Server:
 
 def start_server(folder: Path, **settings: object) -> Server:
     """Start a server in `folder`, and wait until it is healthy."""
-    port, images, log = free_port(), folder / "images", folder / "server.log"
+    port, images, log = services.free_port(), folder / "images", folder / "server.log"
     images.mkdir(parents=True, exist_ok=True)
     policy = {
         "schemes": ["http", "https", "upload", "job", "file"],
@@ -228,58 +218,16 @@ def displaced_pair() -> Callable[[Path], dict[str, Any]]:
     return write
 
 
-def _postgres_program(name: str) -> str | None:
-    found = shutil.which(name)
-    if found:
-        return found
-    installed = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
-    return str(installed[-1]) if installed else None
-
-
-def _unprivileged() -> dict[str, object]:
-    """PostgreSQL refuses to run as root."""
-    if os.geteuid() != 0:
-        return {}
-    for name in ("postgres", "nobody"):
-        try:
-            user = pwd.getpwnam(name)
-        except KeyError:
-            continue
-        return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
-    pytest.skip("PostgreSQL refuses to run as root, and there is no other user")
-
-
 @pytest.fixture(scope="session")
 def postgresql_server() -> Iterator[str]:
     """URL of a PostgreSQL server that lives as long as the tests, without a database name."""
-    programs = {name: _postgres_program(name) for name in ("initdb", "pg_ctl")}
-    if not all(programs.values()):
-        pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
     pytest.importorskip("psycopg")
-    # Not under pytest's folder, whose parents are closed to the other user.
-    folder = Path(tempfile.mkdtemp(prefix="optiground-pg-"))
-    other = _unprivileged()
-    if other:
-        os.chown(folder, int(str(other["user"])), int(str(other["group"])))
-
-    def call(*command: str) -> None:
-        subprocess.run(
-            command, check=True, cwd=folder, stdout=subprocess.DEVNULL, timeout=120, **other
-        )
-
-    initdb, pg_ctl = str(programs["initdb"]), str(programs["pg_ctl"])
-    data = str(folder / "data")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    options = f"-F -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -p {port}"
     try:
-        call(initdb, "-D", data, "-U", "tester", "--auth=trust", "-E", "UTF8", "--no-sync")
-        call(pg_ctl, "-D", data, "-o", options, "-l", str(folder / "log"), "-w", "start")
-        yield f"postgresql://tester@127.0.0.1:{port}"
-        call(pg_ctl, "-D", data, "-m", "immediate", "stop")
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        # Nothing of it has to outlive the machine.
+        with services.postgresql("-F") as url:
+            yield url
+    except services.Missing as missing:
+        pytest.skip(str(missing))
 
 
 @pytest.fixture

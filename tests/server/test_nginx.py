@@ -3,11 +3,8 @@
 import hashlib
 import os
 import re
-import shutil
 import socket
 import ssl
-import subprocess
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -18,24 +15,9 @@ from urllib.parse import urljoin
 import pytest
 import requests
 
-CONFIGURATION = Path(__file__).parents[2] / "docker" / "nginx"
+from benchmarks.services import Missing, free_port, nginx
+
 PREFIX = "/optiground"
-MAIN = """
-pid nginx.pid;
-error_log error.log;
-daemon off;
-worker_processes 1;
-events {{ worker_connections 2048; }}
-http {{
-    access_log off;
-    client_body_temp_path body;
-    proxy_temp_path proxy;
-    fastcgi_temp_path fastcgi;
-    uwsgi_temp_path uwsgi;
-    scgi_temp_path scgi;
-    include {site};
-}}
-"""
 THREADS = 2
 MUCH = 64 << 20
 UPLOADS, EARLY, SLOWED = 16, 51, 150
@@ -69,61 +51,16 @@ class Proxy:
         return context.wrap_socket(plain, server_hostname="localhost")
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def lay_out(folder: Path, port: int, upstream: int, adapted: Mapping[str, str]) -> None:
-    """Our configuration with addresses and paths of this test, and what it adapts, replaced."""
-    site = (CONFIGURATION / "optiground.conf").read_text()
-    for old, new in (
-        ("listen 443 ssl", f"listen 127.0.0.1:{port} ssl"),
-        ("127.0.0.1:5000", f"127.0.0.1:{upstream}"),
-        ("/etc/nginx/", f"{folder}/"),
-        *adapted.items(),
-    ):
-        assert old in site
-        site = site.replace(old, new)
-    (folder / "site.conf").write_text(site)
-    shutil.copy(CONFIGURATION / "optiground-proxy.conf", folder)
-    main = MAIN.format(site=folder / "site.conf")
-    # Debian's default for root is a user who cannot enter the folders of the test.
-    (folder / "nginx.conf").write_text(("user root;\n" if os.geteuid() == 0 else "") + main)
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
-         "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
-         "-keyout", folder / "optiground.key", "-out", folder / "optiground.crt"],
-        check=True,
-        capture_output=True,
-    )  # fmt: skip
-
-
 @pytest.fixture
-def proxy_before(until: Callable[..., None]) -> Iterator[Callable[..., Proxy]]:
+def proxy_before() -> Iterator[Callable[..., Proxy]]:
     """Starts nginx on a port of its own, before a server on another one."""
-    program = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
-    if program is None or shutil.which("openssl") is None:
-        pytest.skip("nginx or openssl is not installed (Debian: apt-get install nginx-light)")
     with ExitStack() as stack:
 
         def start(port: int, upstream: int, adapted: Mapping[str, str] = NOTHING) -> Proxy:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nginx-")))
-            lay_out(folder, port, upstream, adapted)
-            command = [program, "-p", str(folder), "-e", "error.log", "-c", "nginx.conf"]
-            running = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-            stack.callback(running.wait, 30)
-            stack.callback(running.terminate)
-
-            def listens() -> bool:
-                assert running.poll() is None, (folder / "error.log").read_text()
-                with socket.socket() as probe:
-                    return probe.connect_ex(("127.0.0.1", port)) == 0
-
-            until(listens)
-            return Proxy(folder, port)
+            try:
+                return Proxy(stack.enter_context(nginx(port, upstream, adapted)), port)
+            except Missing as missing:
+                pytest.skip(str(missing))
 
         yield start
 

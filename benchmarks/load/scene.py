@@ -110,5 +110,5 @@ def memory(data: Path) -> dict[str, int]:
 def _kind(pid: int) -> str:
     """Which part of the server a process is, as the last word of its command line says."""
     word = Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").rpartition(b"\0")[2].decode()
-    parts = {"serve": "supervisor", "create_app": "web", "dispatch": "dispatcher"}
+    parts = {"create_app": "web", "dispatch": "dispatcher", "serve": "supervisor"}
     return next((name for sign, name in parts.items() if sign in word), word)

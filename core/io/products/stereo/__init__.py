@@ -1,14 +1,18 @@
 """Images of very high resolution in sensor geometry: from what a user gives to :class:`View`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from core.errors import InputError, Refused, UnknownFormat, problems_of
 from core.io.archives import MAX_UNPACKED, members
-from core.io.products.stereo.files import Delivery, Files, Loose, wanted
-from core.io.products.stereo.images import IMAGE_ENDINGS
+from core.io.products.stereo.bundles import bundled
+from core.io.products.stereo.dimap import open_dimap, pixel_files, products
+from core.io.products.stereo.files import Delivery, Entry, Files, Loose, wanted
+from core.io.products.stereo.images import IMAGE_ENDINGS, open_header
 from core.io.products.stereo.mosaic import opened_view, unpacked
-from core.io.products.stereo.single import is_picture, open_single
+from core.io.products.stereo.single import is_picture, open_single, side_files
 from core.io.products.stereo.view import GroundControl, Kind, View
 
 __all__ = ["GroundControl", "Kind", "View", "open_views", "opened_view", "unpacked"]
@@ -44,13 +48,13 @@ def open_views(
     """
     views: list[View] = []
     errors: list[InputError] = []
+    notes: list[str] = []
     for files in _sorted_out(paths, scratch, pointers, max_unpacked):
-        for image in files.entries:
-            if image.suffix in IMAGE_ENDINGS and not is_picture(image):
-                try:
-                    views.append(open_single(files, image))
-                except InputError as error:
-                    errors.append(error)
+        for open_one in _images(files, scratch, errors, notes):
+            try:
+                views.append(open_one())
+            except InputError as error:
+                errors.append(error)
     if len(errors) == 1:
         raise errors[0]
     if errors:
@@ -62,7 +66,37 @@ def open_views(
             allowed="a delivery of Pleiades, Pleiades Neo, SPOT 6/7 or WorldView, or images with "
             "their RPC",
         )
-    return tuple(views)
+    first, *rest = bundled(views)
+    return replace(first, warnings=(*first.warnings, *notes)), *rest
+
+
+def _images(
+    files: Files, scratch: Path, errors: list[InputError], notes: list[str]
+) -> Iterator[Callable[[], View]]:
+    """What opens each product, then each image that belongs to none."""
+    try:
+        described = products(files)
+        taken = {f.location for product in described for f in pixel_files(files, product)}
+    except InputError as error:
+        errors.append(error)
+        return
+    for product in described:
+        yield partial(open_dimap, files, product, scratch)
+    for image in files.entries:
+        if image.suffix not in IMAGE_ENDINGS or image.location in taken or is_picture(image):
+            continue
+        if described and not _has_model(files, image, errors):
+            notes.append(f"{image.base} belongs to no product and has no RPC: it is not used.")
+        else:
+            yield partial(open_single, files, image)
+
+
+def _has_model(files: Files, image: Entry, errors: list[InputError]) -> bool:
+    try:
+        return next(side_files(files, image), None) is not None or bool(open_header(image).rpc)
+    except InputError as error:
+        errors.append(error)
+        return False
 
 
 def _sorted_out(
@@ -73,6 +107,8 @@ def _sorted_out(
     loose: list[tuple[Path, str]] = []
     for number, path in enumerate(paths):
         pointer = pointers[number] if number < len(pointers) else ""
+        # A description of tiles names them wherever it lies itself.
+        path = path.absolute()  # noqa: PLW2901
         found = members(path, scratch, wanted, pointer=pointer, max_unpacked=max_unpacked)
         if found is None:
             loose.append((path, pointer))

@@ -6,9 +6,9 @@ a description of our own names the files that were found and checked.
 
 import hashlib
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
@@ -16,10 +16,10 @@ from xml.sax.saxutils import escape
 import rasterio
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
-from core.errors import BadRaster
+from core.errors import BadMetadata, BadRaster
 from core.io.archives import unpack_member
 from core.io.gdal import leash
-from core.io.products.stereo.images import IMAGE_DRIVERS
+from core.io.products.stereo.images import IMAGE_DRIVERS, Header
 from core.io.products.stereo.integrity import check_whole
 from core.io.products.stereo.view import Tile, View
 
@@ -33,6 +33,81 @@ _TYPES = {
     "float32": "Float32",
     "float64": "Float64",
 }
+
+
+@dataclass(frozen=True)
+class Whole:
+    """An image that is made of files; all as in :class:`~core.io.products.stereo.view.View`."""
+
+    path: str
+    driver: str
+    shape: tuple[int, int]
+    bands: int
+    dtype: str
+    tiles: tuple[Tile, ...]
+
+
+def assembled(
+    folder: Path, layers: Sequence[Mapping[tuple[int, int], Header]], name: str, pointer: str
+) -> Whole:
+    """Put together the files of an image.
+
+    Parameters
+    ----------
+    folder
+        Gets the description where there are several files.
+    layers
+        For each set of bands the files by their place R, C from (1, 1).
+    name, pointer
+        Of the image, for messages.
+
+    Raises
+    ------
+    BadMetadata
+        They do not fit together.
+    """
+    tiles: list[Tile] = []
+    shapes = set()
+    bands = 0
+    for layer in layers:
+        placed, shape = _placed(layer, bands, name, pointer)
+        tiles += placed
+        shapes.add(shape)
+        bands += placed[0].bands
+    dtypes = {header.dtype for layer in layers for header in layer.values()}
+    if len(shapes) > 1 or len(dtypes) > 1:
+        raise BadMetadata(
+            f"The files of {name} differ in their extent or type of pixels.", pointer=pointer
+        )
+    shape, dtype = shapes.pop(), dtypes.pop()
+    if len(tiles) == 1:
+        driver = next(iter(layers[0].values())).driver
+        return Whole(tiles[0].path, driver, shape, bands, dtype, tuple(tiles))
+    path = mosaic(folder, tiles, shape, dtype)
+    return Whole(str(path), "VRT", shape, bands, dtype, tuple(tiles))
+
+
+def _placed(
+    layer: Mapping[tuple[int, int], Header], band: int, name: str, pointer: str
+) -> tuple[list[Tile], tuple[int, int]]:
+    """Files side by side: each row of them has one height, each column one width."""
+    heights: dict[int, int] = {}
+    widths: dict[int, int] = {}
+    counts = set()
+    for (row, col), header in layer.items():
+        heights.setdefault(row, header.shape[0])
+        widths.setdefault(col, header.shape[1])
+        counts.add(len(header.bands))
+    fit = all(h.shape == (heights[r], widths[c]) for (r, c), h in layer.items())
+    if not fit or len(counts) > 1 or len(layer) != len(heights) * len(widths):
+        raise BadMetadata(f"The tiles of {name} do not fit together.", pointer=pointer)
+    tops = {row: sum(heights[other] for other in heights if other < row) for row in heights}
+    lefts = {col: sum(widths[other] for other in widths if other < col) for col in widths}
+    tiles = [
+        Tile(h.entry.location, tops[r], lefts[c], *h.shape, band, len(h.bands))
+        for (r, c), h in sorted(layer.items())
+    ]
+    return tiles, (sum(heights.values()), sum(widths.values()))
 
 
 def mosaic(folder: Path, tiles: Sequence[Tile], shape: tuple[int, int], dtype: str) -> Path:

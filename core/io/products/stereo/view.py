@@ -14,6 +14,9 @@ from core.geometry.viewing import ground_sampling, line_of_sight
 Kind = Literal["P", "PMS", "MS", ""]
 """Panchromatic, pansharpened, multispectral, or not known."""
 
+LARGEST_DIFFERENCE_DEG = 1.0
+"""Between the incidence that metadata state and that of the model; strips bend by a few tenths."""
+
 
 class Tile(NamedTuple):
     """A file of pixels in an image.
@@ -164,3 +167,14 @@ def looking(rpc: Rpc, shape: tuple[int, int], name: str, pointer: str) -> Lookin
         float(sight.azimuth_deg),
         float(sight.incidence_deg),
     )
+
+
+def angle_warnings(name: str, seen: Looking, incidence_deg: float | None) -> tuple[str, ...]:
+    """Whether the model sees the ground as the metadata say."""
+    if incidence_deg is None or abs(seen.incidence_deg - incidence_deg) <= LARGEST_DIFFERENCE_DEG:
+        return ()
+    note = (
+        f"The metadata of {name} state an incidence of {incidence_deg:.1f} degrees, its RPC has "
+        f"{seen.incidence_deg:.1f}."
+    )
+    return (note,)

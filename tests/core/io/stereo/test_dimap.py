@@ -1,0 +1,395 @@
+"""Deliveries of Pleiades, Pleiades Neo and SPOT in every form in which they reach a server."""
+
+import shutil
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+
+from core.errors import (
+    BadMetadata,
+    BadRaster,
+    IncompleteProduct,
+    Refused,
+    RpcMissing,
+    UnknownFormat,
+    WrongLevel,
+)
+from core.io.products.stereo import open_views, opened_view, unpacked
+from core.simulate.stereo.bundle import multispectral, panchromatic, pansharpened
+from core.simulate.stereo.dimap import write_dimap
+from core.simulate.stereo.dimap_forms import PLEIADES, PLEIADES_NEO, SPOT
+from core.simulate.stereo.images import pack, write_pixels
+
+NAMES = {"PHR": "Pleiades 1A", "PNEO": "Pleiades Neo 3", "SPOT": "SPOT 6"}
+
+
+def opened(paths, tmp_path):
+    return open_views(paths, scratch=tmp_path / "scratch", pointers=["/inputs/images/0"])
+
+
+@pytest.mark.parametrize(
+    ("form", "jpeg2000", "tile"),
+    [
+        (PLEIADES, False, 64),
+        (PLEIADES, True, 50),
+        (PLEIADES, True, 4096),
+        (SPOT, False, 50),
+        (PLEIADES_NEO, True, 64),
+        (PLEIADES_NEO, False, 4096),
+    ],
+)
+def test_a_delivery_gives_its_views(tmp_path, pair, holds, form, jpeg2000, tile):
+    volume = write_dimap(tmp_path, pair, form, tile=tile, jpeg2000=jpeg2000)
+    views = opened([volume.parent], tmp_path)
+    assert len(views) == 2
+    for view, true in zip(views, pair, strict=True):
+        holds(view, true)
+        assert view.sensor == NAMES[form.mission]
+        assert (view.kind, view.level, view.bands) == ("P", "SENSOR", ("P",))
+        assert (view.nodata, view.saturated, view.bits) == (0, 4095, 12)
+        assert view.first_pixel == form.origin
+        assert abs((view.time - true.time).total_seconds()) < 0.11
+        assert Path(view.cloud).name == f"CLD_{view.name}_MSK.GML"
+        assert view.warnings == ()
+        assert view.colour is None
+        assert len(view.tiles) == -(-96 // tile) * -(-120 // tile)
+
+
+@pytest.mark.parametrize("jpeg2000", [False, True])
+@pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz"])
+def test_a_packed_delivery(tmp_path, pair, holds, kind, jpeg2000):
+    volume = write_dimap(tmp_path, pair, PLEIADES, tile=64, jpeg2000=jpeg2000)
+    archive = pack(volume.parent, kind)
+    shutil.rmtree(volume.parent)
+    views = opened([archive], tmp_path)
+    for view, true in zip(views, pair, strict=True):
+        holds(view, true)
+        assert view.source == archive
+        assert view.archived == (kind == "zip")
+        plain = unpacked(view, tmp_path / "unpacked")
+        assert not plain.archived
+        holds(plain, true)
+
+
+@pytest.mark.parametrize("tile", [64, 4096])
+def test_given_by_its_documents(tmp_path, pair, holds, tile):
+    volume = write_dimap(tmp_path, pair, PLEIADES, tile=tile)
+    described = sorted(volume.parent.glob("*/DIM_*.XML"))
+    for paths in ([volume], described, [volume, *described]):
+        views = opened(paths, tmp_path)
+        assert len(views) == 2
+        for view, true in zip(views, pair, strict=True):
+            holds(view, true)
+
+
+def test_given_by_one_tile_of_each(tmp_path, pair, holds):
+    volume = write_dimap(tmp_path, pair, PLEIADES, tile=64)
+    tiles = sorted(volume.parent.rglob("IMG_*_R2C1.TIF"))
+    for view, true in zip(opened(tiles, tmp_path), pair, strict=True):
+        holds(view, true)
+
+
+def test_files_sent_one_by_one(tmp_path, pair, holds):
+    volume = write_dimap(tmp_path, pair[:1], PLEIADES, tile=64)
+    given = []
+    for number, path in enumerate(sorted(volume.parent.rglob("*.*"))):
+        if path.suffix in (".XML", ".TIF") and not path.name.startswith("VOL"):
+            folder = tmp_path / f"upload{number}"
+            folder.mkdir()
+            given.append(path.rename(folder / path.name))
+    assert len(given) == 6
+    (view,) = opened(given, tmp_path)
+    holds(view, pair[0])
+
+
+def test_folders_and_the_case_of_letters_do_not_matter(tmp_path, pair, holds):
+    volume = write_dimap(tmp_path, pair, PLEIADES, tile=64)
+    archive = tmp_path / "flat.zip"
+    with zipfile.ZipFile(archive, "w") as packed:
+        for path in volume.parent.rglob("*.*"):
+            if path.name != volume.name:
+                packed.write(path, path.name.lower())
+    for view, true in zip(opened([archive], tmp_path), pair, strict=True):
+        holds(view, true)
+
+
+def test_several_deliveries_in_one_archive(tmp_path, triplet, holds):
+    folder = tmp_path / "order"
+    for number, view in enumerate(triplet):
+        write_dimap(folder, (view,), PLEIADES, tile=64, job=f"100{number}")
+    views = opened([pack(folder, "zip")], tmp_path)
+    for view, true in zip(views, triplet, strict=True):
+        holds(view, true)
+    # In one document each, in one archive each: the same.
+    packed = [pack(path, "tar.gz") for path in sorted(folder.iterdir()) if path.is_dir()]
+    for view, true in zip(opened(packed, tmp_path), triplet, strict=True):
+        holds(view, true)
+
+
+def test_the_panchromatic_image_of_a_bundle_is_chosen(tmp_path, pair, holds):
+    volume = write_dimap(tmp_path, pair, PLEIADES, kinds=(panchromatic, multispectral), tile=64)
+    views = opened([volume.parent], tmp_path)
+    assert [view.kind for view in views] == ["P", "P"]
+    for view, true in zip(views, pair, strict=True):
+        holds(view, true)
+        product = multispectral(true)
+        holds(view.colour, product.view, product.pixels)
+        assert view.colour.bands == ("B2", "B1", "B0", "B3")
+        assert view.colour.matched == (1, 2, 3)
+        assert view.colour.gsd_m == pytest.approx(4 * view.gsd_m, rel=1e-2)
+
+
+def test_a_bundle_in_two_archives(tmp_path, pair):
+    archives = [
+        pack(write_dimap(tmp_path, pair[:1], PLEIADES, job=job, kinds=(kind,)).parent, "zip")
+        for job, kind in (("1001", multispectral), ("1002", panchromatic))
+    ]
+    (view,) = opened(archives, tmp_path)
+    assert (view.kind, view.colour.kind) == ("P", "MS")
+
+
+def test_a_pansharpened_product_by_itself(tmp_path, pair, holds):
+    volume = write_dimap(tmp_path, pair, PLEIADES_NEO, kinds=(pansharpened,), tile=64)
+    for view, true in zip(opened([volume.parent], tmp_path), pair, strict=True):
+        holds(view, true, pansharpened(true).pixels)
+        assert (view.kind, view.matched, view.colour) == ("PMS", (1, 2, 3), None)
+
+
+def test_a_multispectral_image_without_its_panchromatic_one(tmp_path, pair):
+    alone = write_dimap(tmp_path, pair[:1], PLEIADES, job="1001", kinds=(multispectral,))
+    (view,) = opened([alone.parent], tmp_path)
+    assert (view.kind, view.matched) == ("MS", (1, 2, 3))
+    sharp = write_dimap(tmp_path, pair[1:], PLEIADES, job="1002")
+    (view,) = opened([alone.parent, sharp.parent], tmp_path)
+    assert view.kind == "P"
+    assert any("is multispectral" in note for note in view.warnings)
+
+
+def test_what_else_lies_in_a_delivery_does_not_matter(tmp_path, pair, holds):
+    volume = write_dimap(tmp_path, pair, PLEIADES, tile=64)
+    folder = next(volume.parent.glob("IMG_*"))
+    with zipfile.ZipFile(folder / "PREVIEW_x.KMZ", "w") as globe:
+        globe.writestr("doc.kml", "<kml/>")
+    quicklook = folder / "IMG_PHR1A_P_x_R1C1.JP2_ql_by_viewer.tif"
+    write_pixels(quicklook, pair[0].image[::4, ::4].copy())
+    for name in ("LINEAGE", "LIBRARY"):
+        (folder / name).mkdir()
+    text = next(folder.glob("DIM_*.XML")).read_text()
+    (folder / "LINEAGE/STRIP_x_DIM.XML").write_text(text)
+    (folder / "LIBRARY/DIM_EXAMPLE.XML").write_text("<unfinished>")
+    (folder / "notes.xml").write_text("<unfinished>")
+    for kind in ("zip", "tar"):
+        views = opened([pack(volume.parent, kind)], tmp_path)
+        assert len(views) == 2
+        for view, true in zip(views, pair, strict=True):
+            holds(view, true)
+        assert any(quicklook.name in note for note in views[0].warnings)
+
+
+def changed(folder: Path, pattern: str, old: str, new: str) -> None:
+    path = sorted(folder.rglob(pattern))[-1]
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "word"),
+    [
+        ("<PROCESSING_LEVEL>SENSOR", "<PROCESSING_LEVEL>ORTHO", "ORTHO"),
+        ("<PROCESSING_LEVEL>SENSOR", "<PROCESSING_LEVEL>PROJECTED", "PROJECTED"),
+        ("<RASTER_GEOMETRY>SENSOR", "<RASTER_GEOMETRY>GROUND", "GROUND"),
+    ],
+)
+def test_what_lies_on_a_map_is_refused_by_its_level(tmp_path, pair, old, new, word):
+    volume = write_dimap(tmp_path, pair, PLEIADES)
+    changed(volume.parent, "DIM_*.XML", old, new)
+    with pytest.raises(WrongLevel, match=f"{word}.*on a map") as caught:
+        opened([volume.parent], tmp_path)
+    assert caught.value.pointer == "/inputs/images/0"
+
+
+def lose_tile(folder):
+    sorted(folder.rglob("IMG_*_R2C2.JP2"))[-1].unlink()
+
+
+def lose_model(folder):
+    sorted(folder.rglob("RPC_*.XML"))[-1].unlink()
+
+
+def lose_description(folder):
+    sorted(folder.rglob("DIM_*.XML"))[-1].unlink()
+
+
+def cut_tile(folder):
+    path = sorted(folder.rglob("IMG_*_R2C2.JP2"))[-1]
+    path.write_bytes(path.read_bytes()[:-50])
+
+
+def swap_tile(folder):
+    tiles = sorted(folder.rglob("IMG_*.JP2"))
+    tiles[-1].write_bytes(tiles[-2].read_bytes())
+
+
+def forge_tile(folder):
+    path = sorted(folder.rglob("IMG_*_R2C2.JP2"))[-1]
+    path.write_text("<VRTDataset rasterXSize='1' rasterYSize='1'></VRTDataset>")
+
+
+def point_outside(folder):
+    changed(folder, "DIM_*.XML", 'DATA_FILE_PATH href="IMG', 'DATA_FILE_PATH href="../../../IMG')
+    for path in sorted(folder.rglob("IMG_*.JP2"))[-4:]:
+        path.rename(folder.parent / path.name)
+
+
+def damage_description(folder):
+    changed(folder, "DIM_*.XML", "</Dimap_Document>", "")
+
+
+def make_bomb(folder):
+    changed(
+        folder, "DIM_*.XML", "<Dimap_Document>", '<!DOCTYPE a [<!ENTITY b "c">]><Dimap_Document>'
+    )
+
+
+def forget_rows(folder):
+    changed(folder, "DIM_*.XML", "<NROWS>96", "<NROWS>196")
+
+
+BROKEN = [
+    (lose_tile, IncompleteProduct, "lacks IMG_.*R2C2"),
+    (lose_model, RpcMissing, "The RPC of PHR1A_P_2024.* is not there"),
+    (lose_description, IncompleteProduct, "VOL_PHR.XML lists DIM_.*not there"),
+    (cut_tile, BadRaster, "R2C2.JP2 is truncated"),
+    (swap_tile, BadMetadata, "tiles of .* do not fit"),
+    (forge_tile, UnknownFormat, "R2C2.JP2 cannot be opened"),
+    (point_outside, IncompleteProduct, "lacks IMG_"),
+    (damage_description, BadMetadata, "DIM_.* is not well-formed"),
+    (make_bomb, BadMetadata, "document type"),
+    (forget_rows, IncompleteProduct, "120 x 96 pixels.*120 x 196"),
+]
+
+
+@pytest.mark.parametrize(("breaking", "error", "words"), BROKEN)
+@pytest.mark.parametrize("packed", [True, False])
+def test_of_two_products_one_is_broken(tmp_path, pair, breaking, error, words, packed):
+    folder = write_dimap(tmp_path / "a", pair, PLEIADES, tile=64, jpeg2000=True).parent
+    breaking(folder)
+    path = pack(folder, "zip") if packed else folder
+    with pytest.raises(error, match=words) as caught:
+        opened([path], tmp_path)
+    assert caught.value.pointer == "/inputs/images/0"
+    assert str(tmp_path) not in caught.value.message
+
+
+def test_both_products_are_broken_each_in_its_way(tmp_path, pair):
+    folder = write_dimap(tmp_path, pair, PLEIADES, tile=64, jpeg2000=True).parent
+    cut_tile(folder)
+    sorted(folder.rglob("RPC_*.XML"))[0].unlink()
+    with pytest.raises(Refused) as caught:
+        opened([folder], tmp_path)
+    assert [problem.code for problem in caught.value.problems] == ["rpc-missing", "bad-raster"]
+
+
+def test_a_tile_by_itself_does_not_say_where_it_lies(tmp_path, pair, holds):
+    volume = write_dimap(tmp_path, pair[:1], PLEIADES, tile=64)
+    next(volume.parent.rglob("DIM_*.XML")).unlink()
+    tile = next(volume.parent.rglob("IMG_*_R2C2.TIF"))
+    with pytest.raises(RpcMissing, match=r"R2C2\.TIF is a tile.*DIM"):
+        opened([tile], tmp_path)
+    # The first one begins where the image does.
+    tile = next(volume.parent.rglob("IMG_*_R1C1.TIF"))
+    (view,) = opened([tile], tmp_path)
+    holds(view, pair[0], pair[0].image[None, :64, :64])
+
+
+def test_values_changed_for_display_are_told(tmp_path, pair):
+    volume = write_dimap(tmp_path, pair, PLEIADES)
+    settings = "<Product_Settings>"
+    told = f"{settings}<RADIOMETRIC_PROCESSING>LINEAR_STRETCH</RADIOMETRIC_PROCESSING>"
+    changed(volume.parent, "DIM_*.XML", settings, told)
+    first, second = opened([volume.parent], tmp_path)
+    assert first.warnings == ()
+    assert any("LINEAR_STRETCH" in note for note in second.warnings)
+
+
+def test_eight_bits_are_told(tmp_path, pair):
+    volume = write_dimap(tmp_path, pair[:1], PLEIADES)
+    path = next(volume.parent.rglob("IMG_*.TIF"))
+    # GDAL deletes the model with the file that it replaces.
+    path.unlink()
+    write_pixels(path, (pair[0].image >> 4).astype(np.uint8), dtype="uint8")
+    (view,) = opened([volume.parent], tmp_path)
+    assert view.bits == 8
+    assert any("8 bits" in note for note in view.warnings)
+
+
+def test_an_incidence_that_the_model_does_not_have_is_told(tmp_path, pair):
+    volume = write_dimap(tmp_path, pair, PLEIADES)
+    text = sorted(volume.parent.rglob("DIM_*.XML"))[-1].read_text()
+    told = text.split('<INCIDENCE_ANGLE unit="deg">')[1].split("<")[0]
+    changed(volume.parent, "DIM_*.XML", told, "31.5")
+    views = opened([volume.parent], tmp_path)
+    assert any("incidence of 31.5" in note for note in views[1].warnings)
+
+
+def test_six_bands_in_two_sets_of_files(tmp_path, pair, holds):
+    volume = write_dimap(tmp_path, pair[:1], PLEIADES_NEO, kinds=(pansharpened,), tile=64)
+    path = next(volume.parent.rglob("DIM_*.XML"))
+    pixels = pansharpened(pair[0]).pixels
+    for tile in sorted(volume.parent.rglob("IMG_*.TIF")):
+        with rasterio.open(tile) as dataset:
+            bands = dataset.read()
+        tile.unlink()
+        write_pixels(tile, bands[:3].copy())
+        write_pixels(tile.with_name(tile.name.replace("IMG_", "IMG_NED_")), bands[::-1][:3].copy())
+    text = path.read_text()
+    files = text[text.index("<Data_Files>") : text.index("</Data_Files>")]
+    display = "<Raster_Display><Band_Display_Order>{}</Band_Display_Order></Raster_Display>"
+    sets = [
+        files
+        + display.format(
+            "".join(f"<{c}_CHANNEL>{b}</{c}_CHANNEL>" for c, b in zip(COLOURS, names, strict=True))
+        )
+        + "</Data_Files>"
+        for names in (("R", "G", "B"), ("NIR", "RE", "DB"))
+    ]
+    sets[1] = sets[1].replace("IMG_", "IMG_NED_")
+    path.write_text(
+        text.replace(files + "</Data_Files>", "".join(sets)).replace(">PMS<", ">PMS-FS<")
+    )
+    (view,) = opened([volume.parent], tmp_path)
+    assert view.bands == ("R", "G", "B", "NIR", "RE", "DB")
+    assert (view.kind, view.matched) == ("PMS", (1, 2, 3))
+    holds(view, pair[0], np.concatenate([pixels[:3], pixels[::-1][:3]]))
+
+
+COLOURS = ("RED", "GREEN", "BLUE")
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("form", ["folder", "zip", "tar", "tar.gz", "document"])
+def test_real_pixels_and_models_are_what_gdal_reads(tmp_path, samples, form):
+    fixture = samples / "dimap_fixture"
+    given, stock = [], []
+    for name in ("6909081", "6909082", "6909083"):
+        folder = tmp_path / "copies" / name
+        shutil.copytree(fixture / name, folder)
+        document = next(folder.rglob("DIM_*.XML"))
+        with rasterio.open(document) as dataset:
+            assert dataset.driver == "DIMAP"
+            stock.append((dataset.read(), dataset.rpcs))
+        given.append({"folder": folder, "document": document}.get(form) or pack(folder, form))
+    views = opened(given, tmp_path)
+    for view, (pixels, rpc) in zip(views, stock, strict=True):
+        assert (view.rpc.row_offset, view.rpc.col_offset) == (rpc.line_off, rpc.samp_off)
+        assert list(view.rpc.row_numerator) == rpc.line_num_coeff
+        with opened_view(view) as dataset:
+            np.testing.assert_array_equal(dataset.read(), pixels)
+        assert 0.49 < view.gsd_m < 0.51
+        assert view.sensor == "Pleiades 1A"
+    # The fixture tells its times only in the names.
+    assert [view.time.minute for view in views] == [41, 42, 43]

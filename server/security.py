@@ -72,9 +72,17 @@ def check_site(incoming: Request, base: str) -> None:
     site = incoming.headers.get("Sec-Fetch-Site", "none").lower()
     origin = incoming.headers.get("Origin")
     own = (incoming.headers.get("Host", ""), urlsplit(base).netloc)
-    foreign = origin is not None and urlsplit(origin).netloc not in own
+    foreign = origin is not None and _authority(origin) not in own
     if site not in ("none", "same-origin") or foreign:
         raise CrossSite("Pages of other sites cannot change anything on this server.")
+
+
+def _authority(origin: str) -> str | None:
+    """Host and port of an origin; None if it is no address."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
 
 
 def install(app: Flask, names: frozenset[str]) -> None:

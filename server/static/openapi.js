@@ -76,14 +76,15 @@ function refresh(form) {
   form.querySelector("[data-curl]").textContent = curl(requestOf(form));
 }
 
-// Lays JSON out without parsing it, so that every value stands as it was sent.
+// Lays JSON out without parsing it, so that every value stands as it was sent.  Where it was cut
+// within a text there is no closing quote; to look for one from each quote in it would take for ever.
 function laidOut(text) {
   let depth = 0;
   const newLine = (change) => {
     depth = Math.max(0, depth + change);
     return `\n${"  ".repeat(depth)}`;
   };
-  return text.replace(/"(?:[^"\\]|\\.)*"|\{\s*\}|\[\s*\]|[{}[\],:]|\s+/g, (token) => {
+  return text.replace(/"(?:[^"\\]|\\.)*"?|\{\s*\}|\[\s*\]|[{}[\],:]|\s+/g, (token) => {
     switch (token) {
       case "{":
       case "[":
@@ -193,7 +194,7 @@ function remember(headers) {
   for (const [pattern, name] of NAMED) {
     const id = pattern.exec(told)?.[1];
     for (const field of id ? document.querySelectorAll(`input[name="${name}"]`) : []) {
-      if (field.value === (field.dataset.filled ?? "")) {
+      if (["", field.dataset.filled].includes(field.value)) {
         field.value = id;
         field.dataset.filled = id;
         refresh(field.form);

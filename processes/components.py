@@ -1,5 +1,6 @@
 """The parts of the OpenAPI document that do not depend on a service."""
 
+import re
 from typing import Any
 
 Json = dict[str, Any]
@@ -25,6 +26,28 @@ def listed(name: str, noun: str) -> Json:
 def text(description: str, **more: Any) -> Json:
     """The schema of a text."""
     return {"type": "string", "description": description, **more}
+
+
+def reference(media_type: str) -> Json:
+    """The schema of a reference to a value of a media type, which may have parameters."""
+    short: Json = {"type": "string", "maxLength": 255}
+    media = {**short, "pattern": f"^{re.escape(media_type)} *(;.*)?$"}
+    return {
+        "type": "object",
+        "description": "Where the value is.",
+        "additionalProperties": False,
+        "required": ["href"],
+        "properties": {
+            "href": text("Address.", minLength=1, maxLength=4096),
+            "type": media,
+            **dict.fromkeys(("title", "rel", "hreflang"), short),
+            "format": {
+                "type": "object",
+                "additionalProperties": False,
+                "properties": {"mediaType": media, "encoding": short},
+            },
+        },
+    }
 
 
 _WHEN = {"type": "string", "format": "date-time"}
@@ -211,32 +234,7 @@ _HEALTH: Json = {
     },
 }
 
-_FORMAT: Json = {
-    "type": "object",
-    "additionalProperties": False,
-    "properties": {
-        "mediaType": {"type": "string", "maxLength": 255},
-        "encoding": {"type": "string", "maxLength": 255},
-    },
-}
-
-_REFERENCE: Json = {
-    "type": "object",
-    "description": "Where the value is.",
-    "additionalProperties": False,
-    "required": ["href"],
-    "properties": {
-        "href": text("Address.", minLength=1, maxLength=4096),
-        **{
-            name: {"type": "string", "maxLength": 255}
-            for name in ("type", "title", "rel", "hreflang")
-        },
-        "format": _FORMAT,
-    },
-}
-
 SCHEMAS: Json = {
-    "reference": _REFERENCE,
     "link": {
         "type": "object",
         "required": ["href"],

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from core.declare import Input, Output, Pipeline, ValueProduct
-from processes.components import Json, ref
+from processes.components import Json, ref, reference, text
 from processes.ogc import described
 
 
@@ -55,7 +55,7 @@ def _input_schema(entry: Input) -> Json:
     schema: Json = {"title": entry.title, "description": described(entry)}
     if entry.kind == "binary":
         # The standard describes the value; in a request a reference may stand for it.
-        schema["anyOf"] = [_plain(entry.schema), ref("reference")]
+        schema["anyOf"] = [_plain(entry.schema), reference(entry.schema["contentMediaType"])]
     else:
         schema.update(_plain(entry.request_schema))
     if entry.default not in (None, []):
@@ -96,8 +96,11 @@ def _asked_schema(service: Pipeline, output: Output) -> Json:
         "additionalProperties": False,
         "properties": {
             "mediaType": media,
-            "encoding": {"type": "string"},
-            "schema": {"type": "string"},
+            "encoding": text("Of no effect."),
+            "schema": {
+                "description": "Of no effect.",
+                "anyOf": [{"type": "string"}, {"type": "object"}],
+            },
         },
     }
     modes = {"type": "string", "enum": list(service.transmission)}

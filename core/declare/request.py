@@ -24,7 +24,11 @@ from core.errors import (
 RESPONSES = ("raw", "document")
 _MEMBERS = ("inputs", "outputs", "response", "process", "version")
 _OUTPUT_MEMBERS = ("transmissionMode", "format")
-_FORMAT_MEMBERS = ("mediaType", "encoding", "schema")
+_OF_NO_EFFECT: Mapping[str, tuple[tuple[type, ...], str]] = {
+    "encoding": ((str,), "a text"),
+    "schema": ((str, dict), "an address, or a schema"),
+}
+_FORMAT_MEMBERS = ("mediaType", *_OF_NO_EFFECT)
 
 
 def members(pipeline: Pipeline, document: Any, callbacks: SourcePolicy | None) -> Iterator[Problem]:
@@ -150,6 +154,9 @@ def _asked(
     if not isinstance(media, str) or _bare(media) not in (offered, "*/*"):
         error = OutOfRange if isinstance(media, str) else WrongType
         yield _wrong(error, (*path, "format", "mediaType"), media, output.media_type)
+    for name, (kinds, allowed) in _OF_NO_EFFECT.items():
+        if name in form and not isinstance(form[name], kinds):
+            yield _wrong(WrongType, (*path, "format", name), form[name], allowed)
 
 
 def _bare(media_type: str) -> str:

@@ -1,6 +1,7 @@
 import importlib.util
 import json
 import re
+from contextlib import nullcontext
 from pathlib import Path
 
 import jsonschema
@@ -12,6 +13,7 @@ from core import declare
 from core.declare import SourcePolicy
 from core.declare.subscriber import SUBSCRIPTIONS
 from core.declare.words import number
+from core.errors import Refused
 from core.pipelines import PIPELINES
 from core.pipelines.mpic_opt.declaration import PRESETS
 from processes import manual, openapi
@@ -288,6 +290,51 @@ def test_the_example_of_a_request_is_one(document, service):
 def test_a_request_with_something_unknown_is_invalid(document, service, change):
     validator = request_validator(document, service, lambda same: same)
     assert not validator.is_valid({"inputs": FULL[service.id], **change})
+
+
+TYPES = {
+    "image/tiff": True,
+    "image/tiff; application=geotiff": True,
+    "image/tiff ;a": True,
+    "": False,
+    "image/tiffs": False,
+    "image/png": False,
+    "x/image/tiff": False,
+}
+
+
+@pytest.mark.parametrize(("media_type", "fits"), TYPES.items())
+@pytest.mark.parametrize("form", ['{{"type": {}}}', '{{"format": {{"mediaType": {}}}}}'])
+def test_references_of_other_types_are_invalid_in_both(document, media_type, fits, form):
+    told = json.loads(form.format(json.dumps(media_type)))
+    service = PIPELINES["echo"]
+    image = {"href": "https://example.org/a.tif", **told}
+    request = {"inputs": {"stringInput": "x", "imageInput": image}}
+    assert request_validator(document, service, lambda same: same).is_valid(request) == fits
+    refused = nullcontext() if fits else pytest.raises(Refused)
+    with refused:
+        declare.validate(service, json.dumps(request), SourcePolicy())
+
+
+FORMATS = [
+    ({"encoding": "utf-8", "schema": "https://example.org/a.json"}, True),
+    ({"schema": {"type": "string"}}, True),
+    ({"schema": ["string"]}, False),
+    ({"schema": None}, False),
+    ({"encoding": {}}, False),
+    ({"encoding": 8}, False),
+]
+
+
+@SERVICES
+@pytest.mark.parametrize(("format_", "fits"), FORMATS)
+def test_formats_that_are_none_are_invalid_in_both(document, service, format_, fits):
+    outputs = {service.output_list[0].id: {"format": format_}}
+    request = {"inputs": FULL[service.id], "outputs": outputs}
+    assert request_validator(document, service, lambda same: same).is_valid(request) == fits
+    refused = nullcontext() if fits else pytest.raises(Refused)
+    with refused:
+        declare.validate(service, json.dumps(request), SourcePolicy())
 
 
 def test_the_committed_files_are_those_that_would_be_generated():

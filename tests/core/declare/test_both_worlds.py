@@ -1,5 +1,7 @@
 """A bound holds for pydantic, which checks requests, and in JSON Schema, which clients read."""
 
+import base64
+import copy
 import json
 
 import jsonschema
@@ -18,6 +20,14 @@ IDS = [f"{p.id}-{entry.id}" for p, entry in ENTRIES]
 
 SAID_IN_WORDS = ("source-refused", "inconsistent-inputs", "too-large")
 """Codes of problems that no JSON Schema can tell."""
+
+FORMATS = copy.deepcopy(jsonschema.Draft202012Validator.FORMAT_CHECKER)
+
+
+@FORMATS.checks("byte", raises=ValueError)
+def is_base64(value):
+    """OpenAPI's name for bytes that are written as base64."""
+    return not isinstance(value, str) or base64.b64decode(value, validate=True) is not None
 
 
 def refused_by_us(pipeline, entry, value):
@@ -38,7 +48,8 @@ def refused_by_us(pipeline, entry, value):
 
 def request_schema(entry):
     if entry.kind == "binary":
-        return {"anyOf": [{"type": "string", "maxLength": 1 << 23}, {"type": "object"}]}
+        text = {"type": "string", "format": "byte", "maxLength": 1 << 23}
+        return {"anyOf": [text, {"type": "object"}]}
     return entry.request_schema
 
 
@@ -47,7 +58,7 @@ def refused_by_schema(json_schema):
     def refused(entry, value):
         validator = jsonschema.Draft202012Validator(
             json_schema(request_schema(entry)),
-            format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER,
+            format_checker=FORMATS,
         )
         return not validator.is_valid(value)
 
@@ -57,6 +68,7 @@ def refused_by_schema(json_schema):
 def at_the_bounds(schema):
     """Values on either side of every bound that a schema states, and some of every other type."""
     yield from ([], {}, "", "x", 0, 1, -1, 0.5, 15.0, True, False, [1, 2], {"href": "upload:1"})
+    yield from ("SUkqAA==", "SUkqAA", "SUk*AA==")
     yield from ("2020-01-01", "2020-02-30", "20200101", "86400", {"href": ""}, {"href": 5})
     for branch in [*schema.get("anyOf", []), *schema.get("oneOf", []), *schema.get("allOf", [])]:
         yield from at_the_bounds(branch)

@@ -389,6 +389,12 @@ class TestOutputs:
         assert found.outputs == ("answer",)
         assert found.document["outputs"] == {"answer": {"transmissionMode": "reference"}}
 
+    @pytest.mark.parametrize("schema", ["https://example.org/a.json", {"type": "string"}])
+    def test_a_schema_of_an_output_is_an_address_or_an_object(self, schema):
+        format_ = {"encoding": "utf-8", "schema": schema}
+        asked = {"answer": {"format": format_}}
+        assert validate({"inputs": {}, "outputs": asked}).document["outputs"] == asked
+
     def test_no_outputs_named_means_all(self):
         assert validate({"inputs": {}, "outputs": {}}).outputs is None
 
@@ -409,6 +415,16 @@ class TestOutputs:
                 {"answer": {"format": {"mediaType": "image/png"}}},
                 "/outputs/answer/format/mediaType",
                 "out-of-range",
+            ),
+            (
+                {"answer": {"format": {"encoding": None}}},
+                "/outputs/answer/format/encoding",
+                "wrong-type",
+            ),
+            (
+                {"answer": {"format": {"schema": [5]}}},
+                "/outputs/answer/format/schema",
+                "wrong-type",
             ),
         ],
     )

@@ -26,7 +26,9 @@ def links(answer: requests.Response, relation: str) -> list[str]:
     """The targets of the Link header that have a relation, read as RFC 8288 does in its appendix
     B.2: up to the first thing that is no link."""
     rest, found = answer.headers.get("Link", ""), []
-    while link := re.match(r'\s*<([^>]*)>((?:\s*;\s*[\w*]+=(?:"[^"]*"|[^",;\s]*))*)\s*(?:,|$)', rest):
+    while link := re.match(
+        r'\s*<([^>]*)>((?:\s*;\s*[\w*]+=(?:"[^"]*"|[^",;\s]*))*)\s*(?:,|$)', rest
+    ):
         if f'rel="{relation}"' in link[2]:
             found.append(link[1])
         rest = rest[link.end() :]

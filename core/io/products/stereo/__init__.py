@@ -7,8 +7,8 @@ from pathlib import Path
 
 from core.errors import InputError, Refused, UnknownFormat, problems_of
 from core.io.archives import MAX_UNPACKED, members
+from core.io.products.stereo import dimap, worldview
 from core.io.products.stereo.bundles import bundled
-from core.io.products.stereo.dimap import open_dimap, pixel_files, products
 from core.io.products.stereo.files import Delivery, Entry, Files, Loose, wanted
 from core.io.products.stereo.images import IMAGE_ENDINGS, open_header
 from core.io.products.stereo.mosaic import opened_view, unpacked
@@ -75,17 +75,19 @@ def _images(
 ) -> Iterator[Callable[[], View]]:
     """What opens each product, then each image that belongs to none."""
     try:
-        described = products(files)
-        taken = {f.location for product in described for f in pixel_files(files, product)}
+        described = dimap.products(files)
+        taken = {f.location for product in described for f in dimap.pixel_files(files, product)}
+        imaged = worldview.products(files, taken)
+        taken |= {f.location for product in imaged for f in worldview.pixel_files(files, product)}
     except InputError as error:
         errors.append(error)
         return
-    for product in described:
-        yield partial(open_dimap, files, product, scratch)
+    yield from (partial(dimap.open_dimap, files, product, scratch) for product in described)
+    yield from (partial(worldview.open_worldview, files, product, scratch) for product in imaged)
     for image in files.entries:
         if image.suffix not in IMAGE_ENDINGS or image.location in taken or is_picture(image):
             continue
-        if described and not _has_model(files, image, errors):
+        if (described or imaged) and not _has_model(files, image, errors):
             notes.append(f"{image.base} belongs to no product and has no RPC: it is not used.")
         else:
             yield partial(open_single, files, image)

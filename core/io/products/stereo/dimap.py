@@ -11,14 +11,19 @@ from core.errors import BadMetadata, IncompleteProduct, RpcMissing, WrongLevel
 from core.geometry.rpc import Rpc
 from core.io import xml
 from core.io.products.stereo.files import Entry, Files
-from core.io.products.stereo.images import Header, iso_time, open_header, time_in_name
+from core.io.products.stereo.images import (
+    IMAGE_ENDINGS,
+    Header,
+    iso_time,
+    open_header,
+    time_in_name,
+)
 from core.io.products.stereo.models import first_pixel, model_in_xml, read_model
 from core.io.products.stereo.mosaic import assembled
 from core.io.products.stereo.single import depth_warnings, whole_name
-from core.io.products.stereo.view import Kind, View, angle_warnings, looking
+from core.io.products.stereo.view import Kind, View, angle_warnings, looking, luminance
 
 _LEVELS = ("", "SENSOR", "PRIMARY")
-_COLOURS = (("B2", "R", "RED"), ("B1", "G", "GREEN"), ("B0", "B", "BLUE"))
 _ASIDE = {"lineage", "masks", "library"}
 """Folders in which no product is described."""
 _PLAIN = ("", "NONE", "BASIC", "REFLECTANCE", "FALSE")
@@ -134,7 +139,11 @@ def _listed(root: Element) -> Iterator[str]:
 
 
 def pixel_files(files: Files, product: Product) -> Iterator[Entry]:
-    """The files of pixels that a product names and that are there."""
+    """The files of pixels that a product names, or that are named after it."""
+    name = f"img_{product.name}".casefold()
+    for entry in files.entries:
+        if entry.suffix in IMAGE_ENDINGS and whole_name(entry).casefold() == name:
+            yield entry
     for group in product.groups:
         for _, href in product.hrefs(group):
             found = files.find(href, product.entry)
@@ -179,7 +188,7 @@ def open_dimap(files: Files, product: Product, scratch: Path) -> View:
         path=whole.path,
         driver=whole.driver,
         bands=bands,
-        matched=(1,) if kind == "P" else _luminance(bands),
+        matched=luminance(bands),
         shape=whole.shape,
         dtype=whole.dtype,
         rpc=rpc,
@@ -286,16 +295,6 @@ def _names(root: Element) -> list[str]:
     if sorted(numbers) == list(range(1, len(listed) + 1)) and listed:
         return [name for _, (_, name) in sorted(zip(numbers, listed, strict=True))]
     return list(dict.fromkeys(filter(None, [*shown, *(name for _, name in listed)])))
-
-
-def _luminance(bands: tuple[str, ...]) -> tuple[int, ...]:
-    found = [
-        next((i for i, band in enumerate(bands, start=1) if band.upper() in names), None)
-        for names in _COLOURS
-    ]
-    if None in found:
-        return tuple(range(1, min(len(bands), 3) + 1))
-    return tuple(number for number in found if number is not None)
 
 
 def kind_of(processing: str, count: int) -> Kind:

@@ -74,15 +74,28 @@ def assembled(
         tiles += placed
         shapes.add(shape)
         bands += placed[0].bands
-    dtypes = {header.dtype for layer in layers for header in layer.values()}
-    if len(shapes) > 1 or len(dtypes) > 1:
+    if len(shapes) > 1:
+        raise BadMetadata(f"The files of {name} differ in their extent.", pointer=pointer)
+    headers = [header for layer in layers for header in layer.values()]
+    return whole_of(folder, tiles, headers, name, pointer)
+
+
+def whole_of(
+    folder: Path, tiles: Sequence[Tile], headers: Sequence[Header], name: str, pointer: str
+) -> Whole:
+    """The image that placed files make; as :func:`assembled`."""
+    sets = {(tile.band, tile.bands) for tile in tiles}
+    if len({header.dtype for header in headers}) > 1 or len(sets) > len(dict(sets)):
         raise BadMetadata(
-            f"The files of {name} differ in their extent or type of pixels.", pointer=pointer
+            f"The files of {name} differ in their bands or type of pixels.", pointer=pointer
         )
-    shape, dtype = shapes.pop(), dtypes.pop()
-    if len(tiles) == 1:
-        driver = next(iter(layers[0].values())).driver
-        return Whole(tiles[0].path, driver, shape, bands, dtype, tuple(tiles))
+    shape = max(tile.row + tile.rows for tile in tiles), max(t.col + t.cols for t in tiles)
+    bands = max(tile.band + tile.bands for tile in tiles)
+    dtype = headers[0].dtype
+    if dtype not in _TYPES:
+        raise BadMetadata(f"The pixels of {name} are of the type {dtype}.", pointer=pointer)
+    if len(tiles) == 1 and shape == (tiles[0].rows, tiles[0].cols):
+        return Whole(tiles[0].path, headers[0].driver, shape, bands, dtype, tuple(tiles))
     path = mosaic(folder, tiles, shape, dtype)
     return Whole(str(path), "VRT", shape, bands, dtype, tuple(tiles))
 

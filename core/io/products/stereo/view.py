@@ -17,6 +17,9 @@ Kind = Literal["P", "PMS", "MS", ""]
 LARGEST_DIFFERENCE_DEG = 1.0
 """Between the incidence that metadata state and that of the model; strips bend by a few tenths."""
 
+_COLOURS = (("B2", "R", "RED"), ("B1", "G", "GREEN"), ("B0", "B", "BLUE"))
+"""What suppliers call red, green and blue."""
+
 
 class Tile(NamedTuple):
     """A file of pixels in an image.
@@ -178,3 +181,14 @@ def angle_warnings(name: str, seen: Looking, incidence_deg: float | None) -> tup
         f"{seen.incidence_deg:.1f}."
     )
     return (note,)
+
+
+def luminance(bands: tuple[str, ...]) -> tuple[int, ...]:
+    """Numbers of the bands whose mean stands for the brightness: red, green, blue or the first.
+
+    >>> luminance(("B", "G", "R", "N")), luminance(("P",)), luminance(("1", "2", "3", "4"))
+    ((3, 2, 1), (1,), (1, 2, 3))
+    """
+    told = [band.upper() for band in bands]
+    found = [told.index(name) + 1 for names in _COLOURS for name in names if name in told]
+    return tuple(found) if len(found) == 3 else tuple(range(1, min(len(bands), 3) + 1))

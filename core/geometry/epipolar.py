@@ -1,0 +1,189 @@
+"""Epipolar lattices: points in the two images of a pair between which matches run along the rows.
+
+A lattice lies in the reference image, turned so that its columns run along the epipolar direction
+there.  Given a rough surface, each of its points has a place in the secondary image: where the
+ground appears that the reference sees there at the surface's height.  Images resampled at both
+agree where the surface is right; where it is wrong they are shifted along the rows, because points
+of one row at all heights lie on one epipolar line (Morgan, Kim, Jeong, Habib 2006,
+https://doi.org/10.14358/PERS.72.8.943, for why these lines are straight over an image's part).
+
+All positions are exact: they come from the sensor models point by point.
+"""
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.geometry.rpc import Floats, Rpc
+from core.geometry.triangulation import Intersections, intersect
+
+PROBE_M = 50.0
+"""Difference in height, metres, between which the epipolar direction is taken."""
+
+LEAST_PX_PER_M = 1e-3
+"""Parallax below which an image makes no pair with another: a pixel per kilometre of height."""
+
+
+class Positions(NamedTuple):
+    """Places in an image, fractional pixels; NaN where there is none."""
+
+    row: Floats
+    col: Floats
+
+
+@dataclass(frozen=True)
+class EpipolarFrame:
+    """A lattice for a pair.
+
+    Parameters
+    ----------
+    reference, secondary
+        Sensor models.  A known bias belongs in them, see :meth:`Rpc.moved`.
+    origin
+        Row and column in the reference image of the lattice's first point.
+    direction
+        Unit vector (row, col) in the reference image along the lattice's columns.
+    shape
+        Rows and columns of the lattice.
+    pitch
+        Pixels of the reference image between neighbouring points.
+
+    Notes
+    -----
+    Disparities are in columns of the lattice: the match of point ``(i, j)`` is where the secondary
+    is resampled for ``(i, j + disparity)``.  They grow with height.
+    """
+
+    reference: Rpc
+    secondary: Rpc
+    origin: tuple[float, float]
+    direction: tuple[float, float]
+    shape: tuple[int, int]
+    pitch: float = 1.0
+
+    def coarser(self, factor: int) -> "EpipolarFrame":
+        """The lattice of every `factor`-th row and column; it reaches as far or farther."""
+        rows, cols = ((count - 2) // factor + 2 for count in self.shape)
+        return replace(self, shape=(rows, cols), pitch=self.pitch * factor)
+
+    def reference_positions(self) -> Positions:
+        """Where the lattice's points lie in the reference image."""
+        down = self.pitch * np.arange(self.shape[0])[:, None]
+        right = self.pitch * np.arange(self.shape[1])[None, :]
+        row, col = self.direction
+        return Positions(
+            self.origin[0] + right * row + down * col, self.origin[1] + right * col - down * row
+        )
+
+    def secondary_positions(self, heights: Floats) -> Positions:
+        """Where the lattice's points lie in the secondary image if the ground has these heights.
+
+        Parameters
+        ----------
+        heights
+            Metres above the ellipsoid, of the lattice's shape.
+        """
+        ground = self.reference.locate(*self.reference_positions(), heights)
+        seen = self.secondary.project(ground.lon, ground.lat, heights)
+        return Positions(seen.row, seen.col)
+
+    def matched_positions(self, heights: Floats, disparity: NDArray[np.float32]) -> Positions:
+        """Where matches lie in the secondary image.
+
+        Parameters
+        ----------
+        heights
+            Of the surface for which the secondary was resampled; it is smooth: between its points
+            positions are interpolated by parabolas.
+        disparity
+            Columns of the lattice; NaN where there is no match.
+        """
+        placed = self.secondary_positions(heights)
+        return Positions(*(_between(part, disparity) for part in placed))
+
+    def intersect(self, heights: Floats, disparity: NDArray[np.float32]) -> Intersections:
+        """The ground where matches' lines of sight meet; parameters as for `matched_positions`."""
+        here, there = self.reference_positions(), self.matched_positions(heights, disparity)
+        return intersect(
+            [self.reference, self.secondary],
+            np.stack([here.row, there.row]),
+            np.stack([here.col, there.col]),
+            start=heights,
+        )
+
+    def columns_per_metre(self, height: float) -> float:
+        """Disparity that a metre of height makes in the middle of the lattice."""
+        row, col = (count * self.pitch / 2 for count in self.shape)
+        middle = (
+            self.origin[0] + col * self.direction[0] + row * self.direction[1],
+            self.origin[1] + col * self.direction[1] - row * self.direction[0],
+        )
+        motion = _epipolar_motion(self.reference, self.secondary, middle, height)
+        return float(np.hypot(*motion)) / self.pitch
+
+
+def epipolar_frame(
+    reference: Rpc,
+    secondary: Rpc,
+    corner: tuple[int, int],
+    shape: tuple[int, int],
+    height: float,
+) -> EpipolarFrame:
+    """The lattice that covers a window of the reference image, a pixel between its points.
+
+    Parameters
+    ----------
+    corner, shape
+        Row and column of the window's first pixel, and its rows and columns.
+    height
+        Metres above the ellipsoid, near the middle of the ground's.
+
+    Notes
+    -----
+    The direction is that in the window's middle.  Over 1024 px of a Pleiades pair it turns by a
+    thousandth of a degree, and 80 m of height move a match off its row by 0.002 px.  A long image
+    is to be matched in tiles, each with its frame.
+    """
+    middle = (corner[0] + (shape[0] - 1) / 2, corner[1] + (shape[1] - 1) / 2)
+    motion = _epipolar_motion(reference, secondary, middle, height)
+    length = np.hypot(*motion)
+    if not length > LEAST_PX_PER_M:
+        raise ValueError("the lines of sight are parallel, or the ground is out of the models")
+    row, col = float(motion[0] / length), float(motion[1] / length)
+    # Half the window's extent along the direction, and across.
+    half_rows, half_cols = (shape[0] - 1) / 2, (shape[1] - 1) / 2
+    along = abs(row) * half_rows + abs(col) * half_cols
+    across = abs(col) * half_rows + abs(row) * half_cols
+    origin = (middle[0] - along * row - across * col, middle[1] - along * col + across * row)
+    lattice = (int(np.ceil(2 * across)) + 1, int(np.ceil(2 * along)) + 1)
+    return EpipolarFrame(reference, secondary, origin, (row, col), lattice)
+
+
+def _epipolar_motion(
+    reference: Rpc, secondary: Rpc, place: tuple[float, float], height: float
+) -> NDArray[np.float64]:
+    """How what a pixel of the secondary sees moves in the reference as its height falls, px/m."""
+    ground = reference.locate(*place, height)
+    seen = secondary.project(ground.lon, ground.lat, height)
+    moved = []
+    for level in (height - PROBE_M, height + PROBE_M):
+        under = secondary.locate(seen.row, seen.col, level)
+        moved.append(np.array(reference.project(under.lon, under.lat, level)[:2]).ravel())
+    motion: NDArray[np.float64] = (moved[0] - moved[1]) / (2 * PROBE_M)
+    return motion
+
+
+def _between(values: Floats, disparity: NDArray[np.float32]) -> Floats:
+    """`values` at the column plus the disparity, by the parabola through the three nearest."""
+    width = values.shape[1]
+    wanted = np.arange(width)[None, :] + disparity.astype(np.float64)
+    known = (wanted >= 0) & (wanted <= width - 1)
+    nearest = np.clip(np.rint(np.where(known, wanted, 0.0)).astype(np.intp), 1, width - 2)
+    part = wanted - nearest
+    before, here, after = (
+        np.take_along_axis(values, nearest + step, axis=1) for step in (-1, 0, 1)
+    )
+    parabola = here + part * ((after - before) / 2 + part * ((after + before) / 2 - here))
+    return np.where(known, parabola, np.nan)

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from core.errors import InputError, Refused, UnknownFormat, problems_of
-from core.io.archives import MAX_UNPACKED, members
+from core.io.archives import MAX_UNPACKED, Members, members
 from core.io.products.stereo import dimap, worldview
 from core.io.products.stereo.bundles import bundled
 from core.io.products.stereo.files import Delivery, Entry, Files, Loose, wanted
@@ -104,7 +104,10 @@ def _has_model(files: Files, image: Entry, errors: list[InputError]) -> bool:
 def _sorted_out(
     paths: Sequence[Path], scratch: Path, pointers: Sequence[str], max_unpacked: int
 ) -> list[Files]:
-    """Each archive or folder by itself, and all single files together."""
+    """Each archive or folder by itself, and all single files together.
+
+    A folder of archives stands for what they hold.
+    """
     deliveries: list[Files] = []
     loose: list[tuple[Path, str]] = []
     for number, path in enumerate(paths):
@@ -114,6 +117,26 @@ def _sorted_out(
         found = members(path, scratch, wanted, pointer=pointer, max_unpacked=max_unpacked)
         if found is None:
             loose.append((path, pointer))
+        elif packed := _packed_deliveries(found):
+            inner = (
+                members(part, scratch, wanted, pointer=pointer, max_unpacked=max_unpacked)
+                for part in packed
+            )
+            deliveries += [Delivery(part, pointer) for part in inner if part is not None]
         else:
             deliveries.append(Delivery(found, pointer))
     return [*deliveries, Loose(loose)] if loose else deliveries
+
+
+def _packed_deliveries(found: Members) -> list[Path]:
+    """The archives in a folder that holds no image itself; an archive never holds another."""
+    if not found.source.is_dir():
+        return []
+    suffixes = {PurePosixPath(name).suffix.lower() for name in found.names}
+    if suffixes & set(IMAGE_ENDINGS):
+        return []
+    return [
+        Path(found.location(name))
+        for name in found.names
+        if PurePosixPath(name).suffix.lower() in (".zip", ".tar", ".tgz", ".gz")
+    ]

@@ -15,11 +15,13 @@ from core.io.products.stereo.images import (
     IMAGE_ENDINGS,
     Header,
     iso_time,
+    natural,
     open_header,
+    real,
     time_in_name,
 )
 from core.io.products.stereo.models import first_pixel, model_in_xml, read_model
-from core.io.products.stereo.mosaic import assembled
+from core.io.products.stereo.mosaic import MAX_TILES, assembled
 from core.io.products.stereo.single import depth_warnings, whole_name
 from core.io.products.stereo.view import Kind, View, angle_warnings, looking, luminance
 
@@ -58,15 +60,15 @@ class Product:
     def hrefs(self, group: Element) -> Iterator[tuple[tuple[int, int], str]]:
         """Place from (1, 1) and name of each file of pixels."""
         for element in xml.elements(group, "Data_File"):
-            place = element.get("tile_R", "1"), element.get("tile_C", "1")
+            row, col = (natural(element.get(f"tile_{axis}", "1")) for axis in "RC")
             path = next(xml.elements(element, "DATA_FILE_PATH"), None)
             href = "" if path is None else path.get("href", "")
-            if not href or not all(part.isdigit() and int(part) for part in place):
+            if not (href and row and col):
                 raise BadMetadata(
                     f"{self.entry.base} names a file of pixels without its path or place.",
                     pointer=self.entry.pointer,
                 )
-            yield (int(place[0]), int(place[1])), href
+            yield (row, col), href
 
 
 def products(files: Files) -> list[Product]:
@@ -79,14 +81,15 @@ def products(files: Files) -> list[Product]:
     BadMetadata
         A description is damaged.
     """
-    found: dict[str, Product] = {}
-    for entry in files.entries:
-        for description in _descriptions(files, entry):
-            found.setdefault(description.entry.location, description)
-    return list(found.values())
+    seen: set[str] = set()
+    return [product for entry in files.entries for product in _descriptions(files, entry, seen)]
 
 
-def _descriptions(files: Files, entry: Entry) -> Iterator[Product]:
+def _descriptions(files: Files, entry: Entry, seen: set[str]) -> Iterator[Product]:
+    """The products that a file describes, lists or is a tile of; each file is looked at once."""
+    if entry.location in seen:
+        return
+    seen.add(entry.location)
     folders = {part.casefold() for part in PurePosixPath(entry.name).parts[:-1]}
     if folders & _ASIDE:
         return
@@ -104,11 +107,11 @@ def _descriptions(files: Files, entry: Entry) -> Iterator[Product]:
                     pointer=entry.pointer,
                     allowed="the whole delivery",
                 )
-            yield from _descriptions(files, below)
+            yield from _descriptions(files, below, seen)
     elif tile := re.match(r"IMG_(.+)", whole_name(entry), re.IGNORECASE):
         description = files.find(f"DIM_{tile[1]}.XML", entry)
         if description is not None:
-            yield from _descriptions(files, description)
+            yield from _descriptions(files, description, seen)
 
 
 def _document(entry: Entry) -> Element | None:
@@ -255,7 +258,14 @@ def _model(files: Files, product: Product) -> Rpc:
 def _tiles(files: Files, product: Product, group: Element) -> dict[tuple[int, int], Header]:
     headers = {}
     missing = []
-    for place, href in product.hrefs(group):
+    named = list(product.hrefs(group))
+    if len(named) > MAX_TILES:
+        raise BadMetadata(
+            f"{product.entry.base} names {len(named)} files of pixels.",
+            pointer=product.entry.pointer,
+            allowed=f"at most {MAX_TILES}",
+        )
+    for place, href in named:
         found = files.find(href, product.entry)
         if found is None:
             missing.append(PurePosixPath(href).name)
@@ -291,7 +301,7 @@ def _names(root: Element) -> list[str]:
         (xml.text(index, "BAND_INDEX"), xml.text(index, "BAND_ID"))
         for index in xml.elements(root, "Raster_Index")
     ]
-    numbers = [int(number) if number.isdigit() else 0 for number, _ in listed]
+    numbers = [natural(number) or 0 for number, _ in listed]
     if sorted(numbers) == list(range(1, len(listed) + 1)) and listed:
         return [name for _, (_, name) in sorted(zip(numbers, listed, strict=True))]
     return list(dict.fromkeys(filter(None, [*shown, *(name for _, name in listed)])))
@@ -341,10 +351,7 @@ def _time(root: Element, centre: Element, name: str) -> dt.datetime | None:
 
 
 def _number(root: Element, name: str) -> float | None:
-    try:
-        return float(xml.text(root, name))
-    except ValueError:
-        return None
+    return real(xml.text(root, name))
 
 
 def _cloud(files: Files, product: Product) -> str | None:

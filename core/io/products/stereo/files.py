@@ -109,9 +109,10 @@ class Delivery:
 class Single:
     """One file on this machine as :class:`~core.io.archives.Members`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, pointer: str = "") -> None:
         self.source = path
         self.names = (path.name,)
+        self._pointer = pointer
 
     def size(self, _name: str) -> int:
         """Bytes."""
@@ -120,7 +121,7 @@ class Single:
     def read(self, name: str, limit: int) -> bytes:
         """The file as a whole."""
         if self.size(name) > limit:
-            raise SourceTooLarge(f"{name} is larger than {limit >> 20} MiB.")
+            raise SourceTooLarge(f"{name} is larger than {limit >> 20} MiB.", pointer=self._pointer)
         return self.source.read_bytes()
 
     def location(self, _name: str) -> str:
@@ -138,7 +139,9 @@ class Loose:
     """
 
     def __init__(self, given: list[tuple[Path, str]]) -> None:
-        self.entries = tuple(Entry(Single(path), path.name, pointer) for path, pointer in given)
+        self.entries = tuple(
+            Entry(Single(path, pointer), path.name, pointer) for path, pointer in given
+        )
 
     def find(self, href: str, beside: Entry) -> Entry | None:
         """The file of that path beside another, else the only one of that name that was given."""
@@ -147,7 +150,7 @@ class Loose:
             for entry in self.entries:
                 if entry.members.source == path:
                     return entry
-            return Entry(Single(path), path.name, beside.pointer)
+            return Entry(Single(path, beside.pointer), path.name, beside.pointer)
         base = PurePosixPath(href).name.casefold()
         same = [entry for entry in self.entries if entry.base.casefold() == base]
         return same[0] if len(same) == 1 else None

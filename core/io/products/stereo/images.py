@@ -1,6 +1,7 @@
 """What the header of one file of pixels says."""
 
 import datetime as dt
+import math
 import re
 import warnings
 from dataclasses import dataclass
@@ -191,6 +192,28 @@ def iso_time(text: str) -> dt.datetime | None:
     except ValueError:
         return None
     return moment.astimezone(dt.UTC) if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
+
+
+def natural(text: str) -> int | None:
+    """A number of rows, columns or the like; None if it is none.
+
+    >>> natural("4096"), natural("-1"), natural("²"), natural("9" * 5000)
+    (4096, None, None, None)
+    """
+    return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else None
+
+
+def real(text: str) -> float | None:
+    """A finite number; None if it is none.
+
+    >>> real("4.5e-1"), real("nan"), real("")
+    (0.45, None, None)
+    """
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 _TIME_IN_NAME = re.compile(r"(?<!\d)((?:19|20)\d{6})[T_]?(\d{6})\d?(?!\d)")

@@ -71,12 +71,25 @@ def model_in_xml(root: Element, entry: Entry) -> Rpc:
         return _model_of_cnes(root, entry)
     if kind == "Dimap_Document":
         return _model_in_dimap(root, entry)
+    tags = _tags_in_xml(root)
+    if tags:
+        return model_in_tags(tags, entry.base, entry.pointer)
     raise BadRpc(
         f"{entry.base} holds no RPC that is known here.",
         pointer=entry.pointer,
         value=kind[:100],
         allowed="the RPC of DIMAP, of WorldView's XML or RPB, or a _RPC.TXT",
     )
+
+
+def _tags_in_xml(root: Element) -> dict[str, str]:
+    """Tags with a model that GDAL keeps beside an image."""
+    return {
+        item.get("key", ""): item.text or ""
+        for block in xml.elements(root, "Metadata")
+        if block.get("domain") == "RPC"
+        for item in xml.elements(block, "MDI")
+    }
 
 
 def first_pixel(root: Element) -> int:
@@ -230,6 +243,17 @@ def _rpc(numbers: Numbers, what: str, pointer: str) -> Rpc:
         raise BadRpc(
             f"{what}: {error.message}", pointer=pointer, value=error.value, allowed=error.allowed
         ) from error
+
+
+def holds_model(entry: Entry) -> bool:
+    """Whether an XML beside an image is meant to hold a model; a damaged one is."""
+    root = parsed(entry)
+    if root is None:
+        return True
+    marks = ("Global_RFM", "RPB", "Rational_Sensor_Model")
+    return any(next(xml.elements(root, mark), None) is not None for mark in marks) or bool(
+        _tags_in_xml(root)
+    )
 
 
 def parsed(entry: Entry) -> Element | None:

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
@@ -23,6 +24,8 @@ from core.io.products.stereo.images import IMAGE_DRIVERS, Header
 from core.io.products.stereo.integrity import check_whole
 from core.io.products.stereo.view import Tile, View
 
+MAX_TILES = 4096
+"""Files of one image; a strip of 135,000 rows has 33."""
 _TYPES = {
     "uint8": "Byte",
     "int8": "Int8",
@@ -114,13 +117,19 @@ def _placed(
     fit = all(h.shape == (heights[r], widths[c]) for (r, c), h in layer.items())
     if not fit or len(counts) > 1 or len(layer) != len(heights) * len(widths):
         raise BadMetadata(f"The tiles of {name} do not fit together.", pointer=pointer)
-    tops = {row: sum(heights[other] for other in heights if other < row) for row in heights}
-    lefts = {col: sum(widths[other] for other in widths if other < col) for col in widths}
+    tops, lefts = _begins(heights), _begins(widths)
     tiles = [
         Tile(h.entry.location, tops[r], lefts[c], *h.shape, band, len(h.bands))
         for (r, c), h in sorted(layer.items())
     ]
     return tiles, (sum(heights.values()), sum(widths.values()))
+
+
+def _begins(lengths: Mapping[int, int]) -> dict[int, int]:
+    """Where each of the lengths begins when they lie one behind the other."""
+    order = sorted(lengths)
+    ends = accumulate(lengths[key] for key in order)
+    return {key: end - lengths[key] for key, end in zip(order, ends, strict=True)}
 
 
 def mosaic(folder: Path, tiles: Sequence[Tile], shape: tuple[int, int], dtype: str) -> Path:

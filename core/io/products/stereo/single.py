@@ -8,12 +8,13 @@ from core.errors import RpcMissing, WrongLevel
 from core.geometry.rpc import Rpc
 from core.io.products.stereo.files import Entry, Files
 from core.io.products.stereo.images import Header, open_header, time_in_name
-from core.io.products.stereo.models import read_model
+from core.io.products.stereo.models import holds_model, read_model
 from core.io.products.stereo.view import Tile, View, looking
 
 COARSE = 0.01
 """Pixels by which two models may differ in their offsets for being the same."""
 _TILE = re.compile(r"_R(\d+)C(\d+)(?=[-_.]|$)", re.IGNORECASE)
+_SIDE_FILES = ("{}.RPB", "{}_RPC.TXT", "{}.RPC.TXT", "RPC_{}.XML", "{}_RPC.XML", "{}.XML")
 _PICTURE = re.compile(r"^(?:ICON|PREVIEW)_|-BROWSE$", re.IGNORECASE)
 
 
@@ -37,12 +38,15 @@ def side_files(files: Files, image: Entry) -> Iterator[Entry]:
     """Files beside an image that may hold its model, the most special one first."""
     seen = set()
     whole = whole_name(image)
-    for name in dict.fromkeys((image.stem, whole, re.sub(r"^IMG_", "", whole))):
-        for pattern in ("{}.RPB", "{}_RPC.TXT", "{}.RPC.TXT", "RPC_{}.XML", "{}_RPC.XML", "{}.XML"):
-            found = files.find(pattern.format(name), image)
-            if found is not None and found.name not in seen:
-                seen.add(found.name)
-                yield found
+    names = dict.fromkeys((image.stem, whole, re.sub(r"^IMG_", "", whole)))
+    for pattern in (*(p.format(n) for n in names for p in _SIDE_FILES), f"{image.base}.aux.xml"):
+        found = files.find(pattern, image)
+        if found is None or found.location in seen:
+            continue
+        seen.add(found.location)
+        # GDAL keeps statistics there too, which are no model.
+        if found.suffix != ".xml" or holds_model(found):
+            yield found
 
 
 def open_single(files: Files, image: Entry) -> View:

@@ -14,9 +14,16 @@ from core.errors import BadMetadata, IncompleteProduct, RpcMissing, WrongLevel
 from core.geometry.rpc import Rpc
 from core.io import xml
 from core.io.products.stereo.files import Entry, Files, Loose
-from core.io.products.stereo.images import IMAGE_ENDINGS, Header, iso_time, open_header
+from core.io.products.stereo.images import (
+    IMAGE_ENDINGS,
+    Header,
+    iso_time,
+    natural,
+    open_header,
+    real,
+)
 from core.io.products.stereo.models import parsed, read_model
-from core.io.products.stereo.mosaic import whole_of
+from core.io.products.stereo.mosaic import MAX_TILES, whole_of
 from core.io.products.stereo.single import depth_warnings, missing, side_files, whole_name
 from core.io.products.stereo.view import Kind, Tile, View, angle_warnings, looking, luminance
 
@@ -28,6 +35,8 @@ _SENSORS = {
     "GE01": "GeoEye-1",
     "QB02": "QuickBird-2",
 }
+LONGEST_S = 600
+"""More than any strip takes."""
 _STAMP = re.compile(r"(\d\d[A-Z]{3}\d\d\d{6})(?=[-_])", re.IGNORECASE)
 _GROUP = re.compile(r"BEGIN_GROUP\s*=\s*(\w+)(.*?)END_GROUP\s*=\s*\1", re.DOTALL)
 _PAIR = re.compile(r'^[ \t]*(\w+)\s*=\s*"?([^";(\n]*)"?\s*;', re.MULTILINE)
@@ -38,13 +47,13 @@ class Place(dict[str, str]):
 
     def number(self, name: str, til: Entry) -> int:
         """One of its offsets."""
-        text = self.get(name.lower(), "")
-        if not text.isdigit():
+        number = natural(self.get(name.lower(), ""))
+        if number is None:
             raise BadMetadata(
                 f"{til.base} gives no {name} for {self.get('filename', 'a tile')[:100]}.",
                 pointer=til.pointer,
             )
-        return int(text)
+        return number
 
 
 @dataclass(frozen=True)
@@ -233,6 +242,12 @@ def _placed(files: Files, product: Product) -> Iterator[tuple[Header, int, int]]
         return
     if not product.places:
         raise BadMetadata(f"{til.base} names no tile.", pointer=til.pointer)
+    if len(product.places) > MAX_TILES:
+        raise BadMetadata(
+            f"{til.base} names {len(product.places)} tiles.",
+            pointer=til.pointer,
+            allowed=f"at most {MAX_TILES}",
+        )
     for place in product.places:
         name = place.get("filename", "")
         found = files.find(name, til) if name else None
@@ -301,7 +316,9 @@ def _time(product: Product) -> dt.datetime | None:
     if first is None:
         return _time_in_name(product.name)
     rows, rate = _number(facts, "numrows"), _number(facts, "avglinerate")
-    return first + dt.timedelta(seconds=rows / rate / 2) if rows and rate else first
+    if not rows or not rate or not 0 < rows / rate < LONGEST_S:
+        return first
+    return first + dt.timedelta(seconds=rows / rate / 2)
 
 
 def _time_in_name(name: str) -> dt.datetime | None:
@@ -320,10 +337,7 @@ def _time_in_name(name: str) -> dt.datetime | None:
 
 
 def _number(facts: Mapping[str, str], name: str) -> float | None:
-    try:
-        return float(facts.get(name, ""))
-    except ValueError:
-        return None
+    return real(facts.get(name, ""))
 
 
 def _stretch_warnings(product: Product, dtype: str) -> tuple[str, ...]:

@@ -393,3 +393,14 @@ def test_real_pixels_and_models_are_what_gdal_reads(tmp_path, samples, form):
         assert view.sensor == "Pleiades 1A"
     # The fixture tells its times only in the names.
     assert [view.time.minute for view in views] == [41, 42, 43]
+
+
+def test_a_list_that_lists_itself(tmp_path, pair, holds):
+    volume = write_dimap(tmp_path, pair, PLEIADES, tile=64)
+    text = volume.read_text()
+    component = text[text.index("<Component>") : text.index("</Component>")]
+    again = component.replace(component.split('href="')[1].split('"')[0], volume.name)
+    volume.write_text(text.replace("<Component>", f"{again}</Component><Component>", 1))
+    views = opened([volume.parent], tmp_path)
+    for view, true in zip(views, pair, strict=True):
+        holds(view, true)

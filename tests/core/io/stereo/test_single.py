@@ -293,3 +293,28 @@ def test_each_image_that_cannot_be_used_has_its_own_reason(tmp_path, pair):
         open_views([first, second], scratch=tmp_path, pointers=["/inputs/0", "/inputs/1"])
     codes = [(problem.pointer, problem.code) for problem in caught.value.problems]
     assert codes == [("/inputs/0", "rpc-missing"), ("/inputs/1", "unknown-format")]
+
+
+@pytest.mark.parametrize("with_model", [True, False])
+def test_what_gdal_keeps_beside_an_image(tmp_path, pair, holds, with_model):
+    path = write_pixels(tmp_path / "image.tif", pair[0].image)
+    tags = pair[0].camera.rpc.to_gdal() if with_model else {}
+    items = "".join(f'<MDI key="{key}">{value}</MDI>' for key, value in tags.items())
+    kept = tmp_path / "image.tif.aux.xml"
+    kept.write_text(
+        f'<PAMDataset><Metadata domain="RPC">{items}</Metadata><Metadata>'
+        '<MDI key="STATISTICS_MEAN">1</MDI></Metadata></PAMDataset>'
+    )
+    if with_model:
+        holds(one(path, tmp_path), pair[0])
+    else:
+        with pytest.raises(RpcMissing):
+            one(path, tmp_path)
+
+
+def test_an_xml_without_a_model_beside_an_image_with_tags(tmp_path, pair, holds):
+    path = write_geotiff(tmp_path / "image.tif", pair[0])
+    (tmp_path / "image.xml").write_text("<note>taken in June</note>")
+    view = one(path, tmp_path)
+    holds(view, pair[0])
+    assert view.warnings == ()

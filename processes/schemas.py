@@ -74,6 +74,7 @@ def _request_schema(service: Pipeline) -> Json:
     }
     return {
         "type": "object",
+        "description": "A request; no text in it holds NUL.",
         "additionalProperties": False,
         "required": ["inputs"],
         "properties": {

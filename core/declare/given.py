@@ -1,12 +1,16 @@
 """Inputs as a request gives them: unwrapped from their qualified form, their places remembered."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from core.declare.document import Path, pointer, said
 from core.declare.listing import Input
 from core.errors import OutOfRange, Problem, WrongType, shortened
+
+MOST_PROBLEMS = 200
+"""Problems that are told; what is wrong with a million values need not be worked out for each."""
 
 _QUALIFIERS = frozenset({"value", "mediaType", "encoding", "schema", "format"})
 _JSON = ("application/json", "text/plain", "application/geo+json")
@@ -66,16 +70,26 @@ def arguments(entries: tuple[Input, ...], inputs: Any) -> Arguments:
     result = Arguments(dict(inputs), {}, ())
     problems: list[Problem] = []
     for name, value in inputs.items():
-        if value is None:
-            problems.append(_null(name))
-        elif name in known:
+        if value is not None and name in known:
             problems += _unwrap(known[name], value, result)
+    problems += islice(_nulls(inputs, ("inputs",)), MOST_PROBLEMS + 1)
     return Arguments(result.values, result.moved, tuple(problems))
 
 
-def _null(name: str) -> Problem:
-    where = pointer(("inputs", name))
-    message = f"{where} is null, which is no value: leave the input out instead."
+def _nulls(value: Any, path: Path) -> Iterator[Problem]:
+    """Problems of the members that are null, at any depth."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _nulls(inner, (*path, name)) if inner is not None else [_null(path, name)]
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            yield from _nulls(inner, (*path, number))
+
+
+def _null(path: Path, name: str) -> Problem:
+    where = pointer((*path, name))
+    what = "input" if len(path) == 1 else "member"
+    message = f"{where} is null, which is no value: leave the {what} out instead."
     return Problem(WrongType.code, where, None, "a value, or nothing at all", message)
 
 

@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from core.declare.checks import count_problems, value_problems
 from core.declare.document import Path, pointer, read, said
-from core.declare.given import Arguments, arguments
+from core.declare.given import MOST_PROBLEMS, Arguments, arguments
 from core.declare.listing import Input
 from core.declare.model import Parameters
 from core.declare.pipeline import Pipeline
@@ -31,9 +31,6 @@ from core.errors import (
     WrongType,
     shortened,
 )
-
-MOST_PROBLEMS = 200
-"""Problems that are told; what is wrong with a million values need not be worked out for each."""
 
 
 @dataclass(frozen=True)

@@ -432,6 +432,26 @@ class TestOutputs:
         assert codes({"inputs": {}, "outputs": outputs}) == {where: code}
 
 
+@pytest.mark.parametrize(
+    ("inputs", "where"),
+    [
+        ({"image": {"href": "upload:1", "title": None}}, "/inputs/image/title"),
+        ({"images": [{"href": "upload:1", "type": None}]}, "/inputs/images/0/type"),
+        ({"window": {"value": 7, "mediaType": None}}, "/inputs/window/mediaType"),
+    ],
+)
+def test_a_member_that_is_null_is_refused_with_advice(inputs, where):
+    found = problems({"inputs": inputs})
+    assert found.keys() == {where}
+    assert found[where].code == "wrong-type"
+    assert found[where].message.endswith("leave the member out instead.")
+
+
+def test_of_many_nulls_the_first_are_told():
+    images = [{"href": "upload:1", "type": None}] * (MOST_PROBLEMS + 5)
+    assert len(problems({"inputs": {"images": images}})) == MOST_PROBLEMS + 1
+
+
 def test_callbacks_are_refused_with_advice():
     found = problems({"inputs": {}, "subscriber": {"successUri": "https://example.org"}})
     assert "status" in found["/subscriber"].message

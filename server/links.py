@@ -51,14 +51,26 @@ def representations(path: str, title: str, query: Mapping[str, object] | None = 
     ]
 
 
+def starts(*, limit: int, offset: int, total: int) -> dict[str, int]:
+    """Where the pages of a list before and after one begin: "prev" and "next", where there are any.
+
+    Examples
+    --------
+    >>> starts(limit=5, offset=5, total=11), starts(limit=5, offset=100, total=11)
+    ({'prev': 0, 'next': 10}, {'prev': 6})
+    """
+    end = min(offset, total)
+    found = {"prev": max(0, end - limit)} if end > 0 else {}
+    if offset + limit < total:
+        found["next"] = offset + limit
+    return found
+
+
 def pages(
     path: str, title: str, query: Mapping[str, object], *, limit: int, offset: int, total: int
 ) -> Iterator[Link]:
     """The links from one page of a list to those before and after it, its filters kept."""
-    starts = {"prev": max(0, offset - limit)} if offset > 0 else {}
-    if offset + limit < total:
-        starts["next"] = offset + limit
-    for rel, start in starts.items():
+    for rel, start in starts(limit=limit, offset=offset, total=total).items():
         yield link(path, rel, JSON, title, {**query, "limit": limit, "offset": start})
 
 

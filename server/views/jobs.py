@@ -10,7 +10,7 @@ from server.answers import as_json, as_page, is_page_wanted
 from server.documents import files_of, redacted, status_info
 from server.errors import NoSuchJob
 from server.jobs.models import Job, Status
-from server.links import pages, representations
+from server.links import pages, representations, starts
 from server.query import interval, joined, names, whole_number, words
 from server.services import services, user
 
@@ -61,7 +61,10 @@ def job_list() -> Response:
         offset=offset,
     )
     if is_page_wanted():
-        return as_page("jobs.html", jobs=jobs, total=total, offset=offset, limit=limit)
+        around = starts(limit=limit, offset=offset, total=total)
+        return as_page(
+            "jobs.html", jobs=jobs, total=total, offset=offset, limit=limit, starts=around
+        )
     document = {
         "jobs": [status_info(job) for job in jobs],
         "links": [

@@ -6,7 +6,7 @@ from core.declare import Input, Pipeline
 from processes import ogc
 from processes.schemas import example_request
 from server.answers import as_json, as_page, is_page_wanted
-from server.links import absolute, pages, representations
+from server.links import absolute, pages, representations, starts
 from server.query import whole_number
 from server.services import services
 
@@ -23,7 +23,12 @@ def process_list() -> Response:
     offset = whole_number(request.args, "offset", low=0, high=10**9, default=0)
     page = slice(offset, offset + limit)
     if is_page_wanted():
-        return as_page("processes.html", pipelines=list(pipelines.values())[page])
+        return as_page(
+            "processes.html",
+            pipelines=list(pipelines.values())[page],
+            limit=limit,
+            starts=starts(limit=limit, offset=offset, total=len(pipelines)),
+        )
     listed = services().gateway.processes()
     own = [entry for entry in listed["processes"] if entry["id"] in pipelines]
     # Links and order are pygeoapi's; the texts come from the declaration, unescaped.

@@ -1,7 +1,7 @@
 """Results of a job: the document, each file, STAC, everything in one archive."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,21 +39,23 @@ def results(job_id: str) -> Response:
         return problems.respond(answer_to_failure(job))
     check_there(job)
     pipeline = services().pipeline(job.process_id)
-    if is_page_wanted():
-        made = list(_all_files(job))
-        return as_page(
-            "results.html",
-            job=job,
-            pictures=[file for file in made if file.type == "image/png"],
-            outputs=[o for o in pipeline.output_list if job.outputs.get(o.id) is not None],
-            files={name: files_of(job, name) for name in job.outputs},
-        )
     wanted = words(joined(request.args), "outputs", [o.id for o in pipeline.output_list])
+    made = [o for o in pipeline.output_list if job.outputs.get(o.id) is not None]
+    if wanted and not any(output.id in wanted for output in made):
+        raise _not_made(job, ", ".join(wanted))
+    if is_page_wanted():
+        return _page(job, [o for o in made if not wanted or o.id in wanted])
     if job.document.get("response") == "raw":
         return as_raw(job, pipeline, wanted)
     answer = as_document(job, pipeline, wanted)
-    answer.headers["Link"] = page_in_header(f"/jobs/{job.id}/results")
+    answer.headers["Link"] = page_in_header(f"/jobs/{job.id}/results", request.args.to_dict(False))
     return answer
+
+
+def _page(job: Job, outputs: Sequence[Output]) -> Response:
+    found = {output.id: files_of(job, output.id) for output in outputs}
+    pictures = [file for made in found.values() for file in made if file.type == "image/png"]
+    return as_page("results.html", job=job, pictures=pictures, outputs=outputs, files=found)
 
 
 @blueprint.get("/jobs/<job_id>/results/<output_id>")
@@ -127,8 +129,12 @@ def _output(job_id: str, output_id: str) -> tuple[Job, Output]:
     for output in outputs:
         if job.outputs.get(output.id) is not None and output_id in _names(job, output):
             return job, output
+    raise _not_made(job, output_id[:100])
+
+
+def _not_made(job: Job, asked: str) -> NoSuchResult:
     made = ", ".join(name for name, value in job.outputs.items() if value is not None)
-    raise NoSuchResult(f"The job has no output {output_id[:100]!r}; it has {made}.", allowed=made)
+    return NoSuchResult(f"The job has no output {asked!r}; it has {made or 'none'}.", allowed=made)
 
 
 def _names(job: Job, output: Output) -> set[str]:

@@ -1,5 +1,6 @@
 """Lists as clients go through them: filters, pages, and queries that are none."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -197,11 +198,75 @@ def test_results_can_be_narrowed_down_by_the_query(office: Any) -> None:
     two = {"arrayInput": [1, 2], "mixedInput": 3.5}
     assert client.get(f"{path}?outputs=arrayInput&outputs=mixedInput").json == two
     assert client.get(f"{path}?outputs=arrayInput,mixedInput").json == two
-    assert client.get(f"{path}?outputs=objectInput").json == {}
+    some = client.get(f"{path}?outputs=objectInput,mixedInput")
+    assert some.json == {"mixedInput": 3.5}
+    assert 'f=html>; rel="alternate"' in some.headers["Link"]
+    assert "?outputs=objectInput%2CmixedInput&" in some.headers["Link"]
     answer = client.get(f"{path}?outputs=arrayInput,none")
     assert (answer.status_code, answer.json["code"]) == (400, "bad-query")
     raw = office.echoed(inputs=inputs, response="raw")
     assert client.get(f"/jobs/{raw.id}/results?outputs=mixedInput").text == "3.5"
+
+
+@pytest.mark.parametrize("response", ["document", "raw"])
+@pytest.mark.parametrize("format_", ["json", "html"])
+def test_results_that_a_job_did_not_make_are_not_there(
+    office: Any, response: str, format_: str
+) -> None:
+    job = office.echoed(inputs={"stringInput": "s"}, response=response)
+    accept = {"Accept": "text/html" if format_ == "html" else "application/json"}
+    answer = office.client.get(f"/jobs/{job.id}/results?outputs=objectInput", headers=accept)
+    assert answer.status_code == 404
+    assert "no-such-result" in answer.text
+    assert "it has stringInput" in answer.text
+
+
+def test_the_page_of_results_is_narrowed_down_too(office: Any) -> None:
+    client: FlaskClient = office.client
+    job = office.echoed(inputs={"stringInput": "s", "mixedInput": 3.5})
+    path = f"/jobs/{job.id}/results?f=html"
+    whole = client.get(path).text
+    assert "<code>stringInput</code>" in whole
+    assert "<code>mixedInput</code>" in whole
+    part = client.get(f"{path}&outputs=mixedInput").text
+    assert "<code>stringInput</code>" not in part
+    assert "<code>mixedInput</code>" in part
+    assert "/results?f=json&amp;outputs=mixedInput" in part
+    assert client.get(f"{path}&outputs=zzz").status_code == 400
+
+
+def test_the_way_back_from_behind_the_end_leads_to_the_last_page(office: Any) -> None:
+    client: FlaskClient = office.client
+    ids = [office.submit().id for _ in range(3)][::-1]
+    behind = client.get("/jobs?limit=2&offset=100").json
+    assert behind["jobs"] == []
+    last = client.get(links(behind)["prev"]).json
+    assert [job["jobID"] for job in last["jobs"]] == ids[1:]
+    assert "prev" not in links(client.get("/jobs?status=failed&offset=100").json)
+    page = client.get("/jobs?limit=2&offset=100&f=html").text
+    assert '"/jobs?f=html&amp;limit=2&amp;offset=1"' in _unordered(page)
+
+
+def _unordered(page: str) -> str:
+    """The page with the parameters of each address by name."""
+    return re.sub(
+        r"\?([^\"]+)\"",
+        lambda found: "?" + "&amp;".join(sorted(found[1].split("&amp;"))) + '"',
+        page,
+    )
+
+
+def test_pages_of_processes_lead_to_each_other(client: FlaskClient) -> None:
+    first = client.get("/processes?limit=1&f=html").text
+    second = client.get("/processes?limit=1&offset=1&f=html").text
+    assert 'rel="prev"' not in first
+    assert 'rel="next" href="/processes?' in first
+    assert "offset=1" in first
+    assert 'rel="prev" href="/processes?' in second
+    assert "offset=0" in second
+    whole = client.get("/processes?f=html").text
+    assert 'rel="next"' not in whole
+    assert 'rel="prev"' not in whole
 
 
 @pytest.mark.parametrize("number", ["1001", "9" * 30, "9" * 5000, "0" * 5000 + "2000"])

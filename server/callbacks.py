@@ -84,15 +84,18 @@ class Messenger(threading.Thread):
         return True
 
     def _tell(self, event: Event) -> None:
-        job = self._store.get(event.job)
-        if job is None or (event.status == "successful" and job.removed is not None):
-            log.info("job %s: its results are gone, nobody is told of them", event.job)
-            self._outbox.done(event, "outdated")
-            return
         try:
+            job = self._store.get(event.job)
+            if job is None or (event.status == "successful" and job.removed is not None):
+                log.info("job %s: its results are gone, nobody is told of them", event.job)
+                self._outbox.done(event, "outdated")
+                return
             failure = self._send(event, job)
         except OptiGroundError as error:
             failure = error.message
+        except Exception as error:  # put back as any other failure, so that it ends after a day
+            log.exception("job %s: what its subscriber is to be told cannot be made", event.job)
+            failure = f"{type(error).__name__} on our side."
         if failure is None:
             self._outbox.done(event, "delivered")
         elif not self._outbox.put_back(event):

@@ -122,6 +122,8 @@ class Settings(BaseModel):
     """Bytes that stay free on the disk of `data`: below, submissions and uploads are refused."""
     retention_days: float = Field(default=30.0, gt=0)
     """Days that results are kept after the end of a job."""
+    record_days: float = Field(default=365.0, gt=0)
+    """Days that the record of a job is kept after its end, and not less than its results."""
     idempotency_hours: float = Field(default=24.0, gt=0)
     """Hours during which a request with the same ``Idempotency-Key`` gives the same job."""
     callback_secret: str = Field(default="", pattern=r"^$|^.{16,}$", repr=False)

@@ -13,6 +13,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     RowMapping,
+    case,
     delete,
     func,
     insert,
@@ -35,6 +36,9 @@ _MEMBERS: Mapping[Status, str] = {
 LEASE_S = 120
 """Seconds after which one that was taken and neither sent nor put back is due again."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S, KEPT_S = 5, 3600, 86_400
+_PENALTY_S, _MOST_PENALTIES = 60, 10
+"""What was tried goes behind what became due so many seconds later, for each of its tries."""
+_AT_ONCE = 200
 
 
 @dataclass(frozen=True)
@@ -122,7 +126,8 @@ class Outbox:
     """What is due, for any number of senders of this process and of others at the same time.
 
     Owners take turns, and none has all the senders of a process: who has a thousand subscribers
-    that do not answer delays nobody else's.
+    that do not answer delays nobody else's.  Two such users have all the senders, though, and a
+    third waits until one of these has waited for its answer in vain.
 
     Parameters
     ----------
@@ -190,8 +195,7 @@ class Outbox:
         chosen = (
             select(callbacks.c.id)
             .where(callbacks.c.owner == owner, callbacks.c.due <= now)
-            # What fails again and again does not hold up what was never tried.
-            .order_by(callbacks.c.attempts, callbacks.c.due)
+            .order_by(_rank())
             .limit(1)
             .with_for_update(skip_locked=True)
         )
@@ -206,9 +210,36 @@ class Outbox:
         return _event_of(row) if row else None
 
 
-def _count(connection: Connection, outcome: str) -> None:
+def give_up(database: Database) -> int:
+    """Remove what nobody tries any more though its time has long been over; how many there were.
+
+    So it is where a server takes no subscribers any more, or where each try ends with its sender.
+    """
+    old = callbacks.c.at <= database.now() - 2 * KEPT_S * 1_000_000
+    some = select(callbacks.c.id).where(old).limit(_AT_ONCE).with_for_update(skip_locked=True)
+    number = 0
+    while True:
+        with database.writing() as connection:
+            gone = connection.execute(delete(callbacks).where(callbacks.c.id.in_(some))).rowcount
+            _count(connection, "given_up", gone)
+        if not gone:
+            return number
+        number += gone
+
+
+def _rank() -> ColumnElement[int]:
+    """What fails again and again does not hold up what was never tried, nor is it held up for long.
+
+    Ten minutes at most: a steady flow of new ones would have it wait until its day is over.
+    """
+    tried = callbacks.c.attempts
+    penalties = case((tried < _MOST_PENALTIES, tried), else_=_MOST_PENALTIES)
+    return callbacks.c.due + penalties * (_PENALTY_S * 1_000_000)
+
+
+def _count(connection: Connection, outcome: str, number: int = 1) -> None:
     mine = tries.c.outcome == outcome
-    connection.execute(update(tries).where(mine).values(number=tries.c.number + 1))
+    connection.execute(update(tries).where(mine).values(number=tries.c.number + number))
 
 
 def _event_of(row: RowMapping) -> Event:

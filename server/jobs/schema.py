@@ -130,6 +130,7 @@ keys = Table(
     Column("job", String(64), ForeignKey("jobs.id"), nullable=False),
     Column("expires", BigInteger, nullable=False),
     Index("idempotency_keys_by_expiry", "expires"),
+    Index("idempotency_keys_by_job", "job"),
 )
 
 # Who is to be told how a job goes; forgotten when it has ended.
@@ -154,6 +155,7 @@ callbacks = Table(
     Column("owner", Text, nullable=False, server_default=""),
     Index("callbacks_by_due", "due"),
     Index("callbacks_by_owner", "owner", "due"),
+    Index("callbacks_by_job", "job"),
 )
 
 # How many tries to send one ended in which way, since the store was made.
@@ -229,6 +231,11 @@ STEPS: tuple[Step, ...] = (
         INSERT INTO callback_tries (outcome, number)
         VALUES ('delivered', 0), ('retried', 0), ('given_up', 0), ('outdated', 0)
         """,
+    ),
+    (
+        # Who removes a job looks for what refers to it.
+        "CREATE INDEX idempotency_keys_by_job ON idempotency_keys (job)",
+        "CREATE INDEX callbacks_by_job ON callbacks (job)",
     ),
 )
 """SQL of each step forward: the first leads from version 1 to version 2, and so on."""

@@ -51,14 +51,19 @@ class Sweep:
         self._jobs = settings.jobs_folder
         self._uploads = settings.uploads_folder
         self._inspections = settings.inspections_folder
+        # Records go with the results at the earliest.
+        self._record_days = max(settings.record_days, settings.retention_days)
+        self._has_old = False
 
     def tidy(self) -> None:
-        """Remove what the jobs that have just ended leave behind, and some keys of requests."""
+        """Remove what the jobs that have just ended leave behind, and some old keys and records."""
+        self._upkeep.forget_keys()
+        if self._has_old:
+            self._forget_jobs()
         for job in self._upkeep.untidy():
             if job.workdir is not None:
                 _tidy(job, job.workdir)
             self._upkeep.tidied(job)
-        self._upkeep.forget_keys()
 
     def sweep(self) -> None:
         """Remove what has expired and what no record knows: processes, folders, files.
@@ -73,6 +78,10 @@ class Sweep:
         expired = self._upkeep.expire()
         if expired:
             log.info("the results of %d jobs have expired", expired)
+        given_up = self._upkeep.give_up_callbacks()
+        if given_up:
+            log.warning("%d callbacks are given up that were never sent", given_up)
+        self._has_old = True
         self._sweep_jobs()
         for path in self._upkeep.forget_uploads():
             remove(path)
@@ -85,6 +94,15 @@ class Sweep:
     def _is_held(self, job_id: str, number: int) -> bool:
         return self._upkeep.is_held(job_id, number)
 
+    def _forget_jobs(self) -> None:
+        """Remove a step's number of old records, in each round until there are no more."""
+        gone = self._upkeep.forget_jobs(self._record_days)
+        for job_id in gone:
+            remove(self._jobs / job_id)
+        if gone:
+            log.info("the records of %d jobs were removed", len(gone))
+        self._has_old = bool(gone)
+
     def _sweep_jobs(self) -> None:
         folders = _children(self._jobs)
         known = self._upkeep.known([folder.name for folder in folders])
@@ -96,7 +114,7 @@ class Sweep:
             elif job is not None:
                 for attempt in _children(folder):
                     if attempt.name in (str(number) for number in range(job.attempt)):
-                        remove(attempt)
+                        _clear(attempt, job)
 
     def _sweep_uploads(self) -> None:
         entries = _children(self._uploads)
@@ -185,18 +203,26 @@ def _tidy(job: Job, workdir: Path) -> None:
     for log_file in _LOGS:
         # A job that was killed did not do it by itself.
         cut(workdir / log_file)
-    former = [attempt for attempt in _children(workdir.parent) if attempt != workdir]
+    for attempt in _children(workdir.parent):
+        if attempt != workdir:
+            _clear(attempt, job)
     if job.status == "successful" and job.removed is None:
         remove(workdir / "scratch")
         # It holds the references as they came, with their credentials.
         remove(workdir / REQUEST)
-        for attempt in former:
-            # A dispatcher that was killed did not come to it.
-            _strip(attempt, _LOGS)
         return
     _strip(workdir, _LOGS if job.removed is None else {LOG})
-    for attempt in former:
-        remove(attempt)
+
+
+def _clear(lost: Path, job: Job) -> None:
+    """Leave the logs of a lost attempt, which tell why, for as long as there are results."""
+    if job.removed is not None:
+        remove(lost)
+        return
+    # A dispatcher that was killed did not come to it.
+    _strip(lost, _LOGS)
+    for log_file in _LOGS:
+        cut(lost / log_file)
 
 
 def _strip(attempt: Path, kept: Collection[str]) -> None:

@@ -1,19 +1,20 @@
 """The store as the sweep sees it: what has expired, and whose files may go."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import delete, insert, or_, select, update
 
-from server.jobs import keys
+from server.jobs import keys, outbox, retention
 from server.jobs.database import Database
-from server.jobs.models import FINAL, Job
+from server.jobs.models import Job
 from server.jobs.records import clean, job_of
 from server.jobs.schema import SWEEP, jobs, properties, uploads
 from server.jobs.store import in_use
 
 _AT_ONCE = 20
+_DAY_US = 86_400_000_000
 
 
 class Upkeep:
@@ -61,33 +62,19 @@ class Upkeep:
 
     def expire(self) -> int:
         """Give up the results whose time is over, unless a job that waits reads them."""
-        with self.database.writing(alone=True) as connection:
-            changed = connection.execute(
-                update(jobs)
-                .where(
-                    jobs.c.expires < self.database.now(),
-                    jobs.c.removed.is_(None),
-                    jobs.c.status.in_(tuple(FINAL)),
-                    ~in_use("job", jobs.c.id),
-                )
-                .values(
-                    removed="The time for which results are kept is over.",
-                    directory=None,
-                    outputs="{}",
-                    untidy=1,
-                )
-            )
-            return changed.rowcount
+        return retention.expire(self.database)
 
-    def forget_uploads(self) -> tuple[Path, ...]:
+    def forget_uploads(self) -> Iterator[Path]:
         """Forget uploads whose time is over and that no waiting job reads; their paths."""
-        with self.database.writing(alone=True) as connection:
-            gone = connection.execute(
-                delete(uploads)
-                .where(uploads.c.expires < self.database.now(), ~in_use("upload", uploads.c.id))
-                .returning(uploads.c.path)
-            )
-            return tuple(Path(path) for path in gone.scalars())
+        return retention.forget_uploads(self.database)
+
+    def forget_jobs(self, kept_days: float) -> tuple[str, ...]:
+        """Remove some records of jobs that ended so long ago and have no files; their ids."""
+        return retention.forget_jobs(self.database, round(kept_days * _DAY_US))
+
+    def give_up_callbacks(self) -> int:
+        """Give up what was to be told so long ago that no sender is to try any more; how many."""
+        return outbox.give_up(self.database)
 
     def forget_keys(self) -> int:
         """Forget some of the ``Idempotency-Key`` whose time is over; how many."""

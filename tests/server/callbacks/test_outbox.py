@@ -15,10 +15,12 @@ from server import callbacks as module
 from server.app import create_app
 from server.callbacks import Messenger
 from server.errors import QueueFull
+from server.jobs import outbox as outbox_module
 from server.jobs.models import NewJob
-from server.jobs.outbox import Outbox
+from server.jobs.outbox import KEPT_S, Outbox
 from server.jobs.schema import callbacks, tries
 from server.jobs.store import Store
+from server.jobs.upkeep import Upkeep
 from server.settings import Settings
 
 SENDERS = 3
@@ -122,6 +124,65 @@ def test_what_was_never_tried_goes_before_what_failed(
     assert good.paths == ["/new"]
 
 
+def test_a_flow_of_new_ones_does_not_hold_up_what_failed_for_long(
+    store: Store, jobs: Any, messenger: Messenger, make_receiver: Callable[..., Any]
+) -> None:
+    good, other = make_receiver(), make_receiver()
+    good.answers = [500]
+    jobs.start(f"{good.url}/", "failed", "ana")
+    assert messenger.turn()
+    for number in range(2):
+        jobs.start(f"{other.url}/", f"new{number}", "ana")
+    long_ago = store.database.now() - 601 * 1_000_000
+    with store.database.writing() as connection:
+        # However often it failed.
+        late = update(callbacks).where(callbacks.c.job == "failed")
+        connection.execute(late.values(due=long_ago, attempts=20))
+    assert messenger.turn()
+    assert (len(good.got), len(other.got)) == (2, 0)
+    assert messenger.turn()
+    assert len(other.got) == 1
+
+
+def test_what_cannot_be_made_is_tried_like_what_fails_and_given_up_after_a_day(
+    store: Store, jobs: Any, messenger: Messenger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As with a release that has a process no more whose jobs are still to be told of.
+    monkeypatch.setattr(module, "PIPELINES", {})
+    jobs.submit({"successUri": "http://127.0.0.1:9/"})
+    jobs.claim()
+    assert jobs.claims.publish("j1", 1, None, {"stringInput": "a"}, "done")
+    assert messenger.turn()
+    # It is put back, and does not only come again when its lease is over.
+    assert outcomes(store) == {"retried": 1}
+    assert events(store) == [("successful", 1)]
+    jobs.make_due()
+    with store.database.writing() as connection:
+        connection.execute(update(callbacks).values(at=0))
+    assert messenger.turn()
+    assert events(store) == []
+    assert outcomes(store) == {"retried": 1, "given_up": 1}
+
+
+def test_the_sweep_gives_up_what_no_sender_came_to(
+    store: Store, jobs: Any, receiver: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox_module, "_AT_ONCE", 2)
+    for number in range(6):
+        jobs.start(receiver.url, f"j{number}", "ana")
+    old = store.database.now() - 2 * KEPT_S * 1_000_000
+    with store.database.writing() as connection:
+        late = update(callbacks).where(callbacks.c.job != "j5")
+        connection.execute(late.values(at=old))
+        younger = update(callbacks).where(callbacks.c.job == "j5")
+        connection.execute(younger.values(at=old + 3600 * 1_000_000))
+    assert Upkeep(store.database).give_up_callbacks() == 5
+    assert outcomes(store) == {"given_up": 5}
+    with store.database.reading() as connection:
+        assert connection.execute(select(callbacks.c.job)).scalars().all() == ["j5"]
+    assert Upkeep(store.database).give_up_callbacks() == 0
+
+
 def test_a_sender_that_fails_itself_has_its_place_again(
     store: Store, jobs: Any, settings: Settings, receiver: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,6 +193,7 @@ def test_a_sender_that_fails_itself_has_its_place_again(
         raise RuntimeError("the store is away")
 
     monkeypatch.setattr(store, "get", down)
+    monkeypatch.setattr(messenger._outbox, "put_back", down)
     with pytest.raises(RuntimeError):
         messenger.turn()
     monkeypatch.undo()

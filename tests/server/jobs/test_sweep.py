@@ -56,13 +56,13 @@ def test_a_success_keeps_everything_but_its_scratch_files(engine) -> None:
 def test_a_failure_keeps_its_logs_only(engine) -> None:
     job = engine.run("die")
     engine.dispatcher.sweeper.turn()
-    assert names(job.workdir.parent) == {"2"}
-    assert names(job.workdir) == {"log.txt", "operator.log"}
+    # The first attempt's logs tell why it was lost.
+    assert names(job.workdir.parent) == {"1", "2"}
+    for attempt in job.workdir.parent.iterdir():
+        assert names(attempt) == {"log.txt", "operator.log"}
 
 
 def test_a_lost_attempt_frees_its_disk_before_the_next_one_runs(engine) -> None:
-    # The first round is the hourly one, which removes former attempts wholly.
-    engine.dispatcher.sweeper.turn()
     name = engine.submit("die")
     engine.until(lambda: engine.job(name).status == "running")
     first = engine.job(name).workdir
@@ -74,8 +74,9 @@ def test_a_lost_attempt_frees_its_disk_before_the_next_one_runs(engine) -> None:
 def test_what_a_killed_dispatcher_left_of_a_lost_attempt_goes_at_the_success(
     engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    engine.dispatcher.sweeper.turn()
-    monkeypatch.setattr(engine.dispatcher.sweeper, "strip", lambda attempt: None)
+    sweeper = engine.dispatcher.sweeper
+    sweeper.turn()
+    monkeypatch.setattr(sweeper, "strip", lambda attempt: None)
     name = engine.submit("succeed-when-told", gate=str(tmp_path / "gate"))
     engine.until(lambda: engine.members(name) and (engine.job(name).progress == 40))
     first = engine.job(name).workdir
@@ -83,10 +84,48 @@ def test_what_a_killed_dispatcher_left_of_a_lost_attempt_goes_at_the_success(
         os.kill(pid, signal.SIGKILL)
     engine.until(lambda: engine.job(name).attempt == 2)
     assert "scratch" in names(first)
+    (first / "operator.log").write_text("x" * 200_000)
     (tmp_path / "gate").touch()
     engine.until(lambda: engine.job(name).status == "successful")
-    engine.dispatcher.sweeper.turn()
+    sweeper.turn()
     assert names(first) == {"log.txt", "operator.log"}
+    assert (first / "operator.log").stat().st_size <= 100_000
+    # Not only until the next hour.
+    sweeper._next = 0.0
+    sweeper.turn()
+    assert names(first) == {"log.txt", "operator.log"}
+    engine.store.dismiss(name, "ana")
+    sweeper.turn()
+    assert names(first.parent) == {"2"}
+
+
+def test_the_hourly_sweep_leaves_the_logs_of_lost_attempts_only(engine, sweep, tmp_path) -> None:
+    name = engine.submit("succeed-when-told", gate=str(tmp_path / "gate"))
+    engine.until(lambda: engine.members(name) and (engine.job(name).progress == 40))
+    for pid in engine.members(name):
+        os.kill(pid, signal.SIGKILL)
+    engine.until(lambda: engine.job(name).attempt == 2)
+    first = engine.settings.jobs_folder / name / "1"
+    (first / "scratch").mkdir(exist_ok=True)
+    (first / "scratch" / "left").touch()
+    sweep()
+    assert names(first) == {"log.txt", "operator.log"}
+
+
+def test_keys_are_removed_also_while_files_cannot_be(
+    engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = Key("over", "a" * 64, 0.0)
+    engine.store.create(NewJob("j", "echo", "ana", {"inputs": {}}, key=key))
+    engine.store.dismiss("j", "ana")
+
+    def fail(job: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(engine.dispatcher.sweeper._sweep._upkeep, "tidied", fail)
+    engine.dispatcher.sweeper.turn()
+    with engine.store.database.reading() as connection:
+        assert connection.execute(select(keys.c.name)).all() == []
 
 
 def test_folders_with_odd_names_do_not_stop_the_sweep(engine, sweep) -> None:
@@ -94,7 +133,7 @@ def test_folders_with_odd_names_do_not_stop_the_sweep(engine, sweep) -> None:
     for name in ("²", "0x1", "1" * 200):
         (job.workdir.parent / name).mkdir()
     sweep()
-    assert names(job.workdir.parent) == {"²", "0x1", "1" * 200, "2"}
+    assert names(job.workdir.parent) == {"²", "0x1", "1" * 200, "1", "2"}
 
 
 def test_the_sweeper_lives_through_any_fault_and_the_store_knows_of_it(

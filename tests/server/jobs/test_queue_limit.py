@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import event, insert, text
 
 from server.errors import QueueFull
+from server.jobs import allowance
 from server.jobs.models import NewJob
 from server.jobs.schema import jobs
 from server.jobs.store import Store, waiting
@@ -68,6 +69,13 @@ def test_jobs_that_wait_are_counted_without_a_look_at_those_that_have_ended(stor
         assert connection.execute(whole).scalar_one() == before
 
 
+@pytest.fixture
+def lasting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let an allowance last for as long as a test does, however slow the machine."""
+    monkeypatch.setattr(allowance, "_LASTS_S", 3600.0)
+
+
+@pytest.mark.usefixtures("lasting")
 def test_who_is_far_from_the_limits_does_not_count_each_time(database_url: str) -> None:
     store = Store(database_url, queue_limit=2 * AMPLE, user_queue_limit=AMPLE)
     store.create(job("j1"))
@@ -96,6 +104,29 @@ def test_several_processes_keep_to_the_limit_together(
         made += 1
     assert made == 5
     assert stores[0].counts()["accepted"] == 5
+    for store in stores:
+        store.close()
+
+
+@pytest.mark.usefixtures("lasting")
+def test_allowances_of_several_processes_never_lead_beyond_the_limit(database_url: str) -> None:
+    stores = [Store(database_url, queue_limit=600, user_queue_limit=AMPLE) for _ in range(4)]
+    made = 0
+    with statements(stores[0]) as seen:
+        while True:
+            refused = 0
+            for store in stores:
+                try:
+                    store.create(job(f"j{made}"))
+                except QueueFull:
+                    refused += 1
+                else:
+                    made += 1
+            if refused == len(stores):
+                break
+    assert made == stores[0].counts()["accepted"] == 600
+    # At first without, and near the limit with each: else there was nothing to go beyond it.
+    assert 100 < counts(seen) < 140
     for store in stores:
         store.close()
 

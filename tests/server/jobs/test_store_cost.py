@@ -1,10 +1,12 @@
 """What the store does for one job does not grow with the jobs that have ended."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import event, text
+import pytest
+from sqlalchemy import create_engine, event, text
 
 from server.jobs.claims import Claims, Places
 from server.jobs.models import NewJob
@@ -27,10 +29,10 @@ def fill(store: Store, count: int) -> None:
             "untidy": "0",
         }
         copied = ", ".join(made.get(name, name) for name in columns)
-        numbers = "WITH RECURSIVE n(number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM n LIMIT "
+        numbers = "WITH RECURSIVE n(number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM n WHERE "
         connection.execute(
             text(
-                f"{numbers} {count}) INSERT INTO jobs ({', '.join(columns)}) "
+                f"{numbers} number < {count}) INSERT INTO jobs ({', '.join(columns)}) "
                 f"SELECT {copied} FROM jobs, n WHERE id = 'first'"
             )
         )
@@ -77,3 +79,57 @@ def test_a_job_costs_the_same_whether_few_or_many_have_ended(tmp_path: Path) -> 
         store.close()
     assert taken[FEW] > FEW
     assert taken[MANY] < 1.2 * taken[FEW], taken
+
+
+def rows_read_in_whole(store: Store) -> int:
+    """How many rows of jobs and transitions PostgreSQL read so far by going through all of them.
+
+    It writes this down at the latest when its connections end.
+    """
+    store.close()
+    engine = create_engine(store.database.url, isolation_level="AUTOCOMMIT")
+    others = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+        "AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
+    )
+    read = text(
+        "SELECT sum(seq_tup_read) FROM pg_stat_user_tables WHERE relname IN ('jobs', 'transitions')"
+    )
+    with engine.connect() as connection:
+        end = time.monotonic() + 60
+        while connection.execute(others).scalar_one():
+            assert time.monotonic() < end, "they did not end"
+        found = int(connection.execute(read).scalar_one())
+    engine.dispose()
+    return found
+
+
+@pytest.mark.postgresql
+def test_no_step_of_a_job_goes_through_those_that_have_ended(
+    postgresql_url: str, tmp_path: Path
+) -> None:
+    store = Store(postgresql_url)
+    fill(store, MANY)
+    with store.database.writing() as connection:
+        connection.execute(text("ANALYZE"))
+    before = rows_read_in_whole(store)
+    claims = Claims(store.database, "d1", "dispatcher", tmp_path, 1.0)
+    # More often than the driver takes to prepare each statement, and the server to plan it for any.
+    for number in range(15):
+        name = f"new{number}"
+        store.create(NewJob(name, "echo", "ana", {}))
+        assert claims.waiting()
+        held = claims.claim(Places(2, 2, 2))
+        assert held is not None
+        assert held.job.workdir is not None
+        claims.report(name, 1, 50, "half way")
+        assert claims.publish(name, 1, held.job.workdir, {}, "done")
+        assert store.get(name) is not None
+        assert len(store.transitions(name)) == 3
+    assert rows_read_in_whole(store) - before < MANY
+    # The measure sees what goes through all of them.
+    assert len(store.transitions()) == 2 + 15 * 3
+    with store.database.reading() as connection:
+        connection.execute(text("SELECT count(message) FROM jobs")).scalar_one()
+    assert rows_read_in_whole(store) - before >= MANY
+    store.close()

@@ -45,4 +45,10 @@ def text(results: Sequence[Result]) -> str:
 
 def _row(result: Result, columns: dict[str, str]) -> list[str]:
     values = (result.figures.get(name) for name in columns)
-    return [result.case, result.tool, *("" if v is None else f"{v:.3g}" for v in values)]
+    return [result.case, result.tool, *map(_number, values)]
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -34,13 +34,13 @@ _NEXT: dict[str, str] = {
 }
 
 
-def process_paths(services: list[Pipeline]) -> Json:
-    """The paths of all processes."""
+def process_paths(services: list[Pipeline], *, callbacks: bool) -> Json:
+    """The paths of all processes, and what subscribers are sent where there are callbacks."""
     paths: Json = {}
     for service in services:
         page = f"/processes/{service.id}"
         paths[page] = {"get": _describe(service)}
-        paths[f"{page}/execution"] = {"post": _execute(service)}
+        paths[f"{page}/execution"] = {"post": _execute(service, callbacks=callbacks)}
         paths[f"{page}/inspect"] = {"post": _inspect(service)}
     return paths
 
@@ -56,7 +56,7 @@ def _describe(service: Pipeline) -> Json:
     )
 
 
-def _execute(service: Pipeline) -> Json:
+def _execute(service: Pipeline, *, callbacks: bool) -> Json:
     created = {
         **as_json("A job was made", "statusInfo"),
         "headers": headers("Location", "Preference-Applied"),
@@ -78,7 +78,8 @@ def _execute(service: Pipeline) -> Json:
         errors={**FAILED, **REFUSALS, "422": "NotCarriedOut", "429": "QueueFull"},
         body=_request_body(service),
     )
-    return {**found, "description": service.text, "callbacks": _callbacks(service)}
+    told = {"callbacks": _callbacks(service)} if callbacks else {}
+    return {**found, "description": service.text, **told}
 
 
 def _results(service: Pipeline) -> Json:

@@ -38,13 +38,17 @@ _DESCRIPTION = (
 )
 
 
-def document(pipelines: Mapping[str, Pipeline], server_url: str = "/") -> Json:
+def document(
+    pipelines: Mapping[str, Pipeline], server_url: str = "/", *, callbacks: bool = True
+) -> Json:
     """The OpenAPI document of a server with these services.
 
     Parameters
     ----------
     server_url
         Where the paths begin.
+    callbacks
+        Whether subscribers of jobs are told.
     """
     services = list(pipelines.values())
     return {
@@ -61,12 +65,12 @@ def document(pipelines: Mapping[str, Pipeline], server_url: str = "/") -> Json:
         "tags": _tags(services),
         "paths": {
             **_server_paths(),
-            **process_paths(services),
+            **process_paths(services, callbacks=callbacks),
             **_job_paths(services),
             **_upload_paths(),
         },
         "components": {
-            "schemas": {**SCHEMAS, **CONTENTS, **service_schemas(services)},
+            "schemas": _schemas(services, callbacks=callbacks),
             "responses": RESPONSES,
             "headers": HEADERS,
             "parameters": _parameters(services),
@@ -75,15 +79,21 @@ def document(pipelines: Mapping[str, Pipeline], server_url: str = "/") -> Json:
     }
 
 
+def _schemas(services: list[Pipeline], *, callbacks: bool) -> Json:
+    """All schemas with a name; none is left out that another one leads to."""
+    found = {**SCHEMAS, **CONTENTS, **service_schemas(services, callbacks=callbacks)}
+    if not callbacks:
+        del found["subscriber"]
+    return found
+
+
 def _parameters(services: list[Pipeline]) -> Json:
     """All parameters, and which outputs there are to name."""
     named = sorted({output.id for service in services for output in service.output_list})
     output: Json = {"type": "string", "enum": named}
     parameters = {**PARAMETERS, "outputID": {**PARAMETERS["outputID"], "schema": output}}
-    if "outputs" in parameters:
-        several = {"type": "array", "items": output}
-        parameters["outputs"] = {**parameters["outputs"], "schema": several}
-    return parameters
+    several = {"type": "array", "items": output}
+    return {**parameters, "outputs": {**PARAMETERS["outputs"], "schema": several}}
 
 
 def _tags(services: list[Pipeline]) -> list[Json]:

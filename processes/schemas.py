@@ -8,12 +8,12 @@ from processes.components import Json, ref, reference, text
 from processes.ogc import described
 
 
-def service_schemas(services: Iterable[Pipeline]) -> Json:
-    """Inputs, request and results of each service."""
+def service_schemas(services: Iterable[Pipeline], *, callbacks: bool) -> Json:
+    """Inputs, request and results of each service; a subscriber only where there are callbacks."""
     schemas: Json = {}
     for service in services:
         schemas[f"{service.id}-inputs"] = inputs_schema(service)
-        schemas[f"{service.id}-request"] = _request_schema(service)
+        schemas[f"{service.id}-request"] = _request_schema(service, callbacks=callbacks)
         schemas[f"{service.id}-results"] = _results_schema(service)
         if has_values(service):
             schemas[f"{service.id}-value"] = {"anyOf": list(_json_values(service))}
@@ -65,7 +65,7 @@ def _input_schema(entry: Input) -> Json:
     return schema
 
 
-def _request_schema(service: Pipeline) -> Json:
+def _request_schema(service: Pipeline, *, callbacks: bool) -> Json:
     outputs = {
         "type": "object",
         "description": "The outputs that are wanted; all if none is named.",
@@ -82,7 +82,7 @@ def _request_schema(service: Pipeline) -> Json:
             "outputs": outputs,
             "response": {"type": "string", "enum": ["raw", "document"]},
             "process": {"type": "string", "enum": [service.id]},
-            "subscriber": ref("subscriber"),
+            **({"subscriber": ref("subscriber")} if callbacks else {}),
             "version": {"type": "string", "description": "Version the request was made with."},
         },
     }

@@ -139,6 +139,12 @@ class QueueFull(OptiGroundError):
     retry_after_s: ClassVar[int] = 30
 
 
+class TooManyRequests(OptiGroundError):
+    """Too many jobs and files come from this address: a proxy before the server refuses them."""
+
+    code = "too-many-requests"
+
+
 class KeyReused(InputError):
     """The Idempotency-Key was used before, for another request."""
 

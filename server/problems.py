@@ -52,6 +52,7 @@ STATUS: Mapping[str, HTTPStatus] = {
     "server-busy": HTTPStatus.SERVICE_UNAVAILABLE,
     "server-full": HTTPStatus.INSUFFICIENT_STORAGE,
     "store-unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
+    "too-many-requests": HTTPStatus.TOO_MANY_REQUESTS,
     "unknown-process": HTTPStatus.NOT_FOUND,
     "unsupported-media-type": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     "upload-in-use": HTTPStatus.CONFLICT,

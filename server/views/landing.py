@@ -40,7 +40,11 @@ def conformance() -> Response:
 @blueprint.get("/openapi")
 def openapi_document() -> Response:
     """The OpenAPI document, or a page from which its operations can be tried."""
-    document = openapi.document(services().pipelines, on_page("/").rstrip("/"))
+    document = openapi.document(
+        services().pipelines,
+        on_page("/").rstrip("/"),
+        callbacks=bool(services().settings.callback_secret),
+    )
     if is_page_wanted():
         return as_page(
             "openapi.html",

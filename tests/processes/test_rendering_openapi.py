@@ -63,8 +63,9 @@ def document():
 def app_document(tmp_path):
     """The document of a server that is known under an address."""
 
-    def read(public_url):
-        app = create_app(read_settings(PACKAGED, {}, data=tmp_path, public_url=public_url))
+    def read(public_url, **more):
+        settings = read_settings(PACKAGED, {}, data=tmp_path, public_url=public_url, **more)
+        app = create_app(settings)
         return app.test_client().get("/openapi", base_url=public_url or None).json
 
     return read
@@ -96,6 +97,19 @@ def test_no_reference_leaves_the_document_and_each_leads_somewhere(document):
 def test_a_document_leads_to_its_server_by_a_path(app_document):
     for url, prefix in (("", ""), ("https://example.org/api/", "/api")):
         assert app_document(url)["servers"] == [{"url": prefix or "/"}]
+
+
+@pytest.mark.parametrize("secret", ["", "sixteen letters!"])
+def test_subscribers_are_described_where_they_are_told(app_document, secret):
+    found = app_document("", callback_secret=secret)
+    executions = [op for _, op in operations(found) if op["operationId"].startswith("execute-")]
+    assert len(executions) == len(PIPELINES)
+    assert {"callbacks" in operation for operation in executions} == {bool(secret)}
+    schemas = found["components"]["schemas"]
+    assert ("subscriber" in schemas) == bool(secret)
+    for name in PIPELINES:
+        assert ("subscriber" in schemas[f"{name}-request"]["properties"]) == bool(secret)
+    assert [error.message for error in OpenAPIV30SpecValidator(found).iter_errors()] == []
 
 
 def operations(document):

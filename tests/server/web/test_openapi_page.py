@@ -17,11 +17,12 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
-from flask.testing import FlaskClient
 
 from core.pipelines import PIPELINES
 from processes import openapi
 from server import api_page
+from server.app import create_app
+from server.settings import Settings
 
 PATIENCE_S = 60.0
 PREFIX = "/optiground"
@@ -447,7 +448,10 @@ def test_every_field_has_a_label_and_nothing_is_wider_than_a_narrow_screen(
         assert browser.value("document.documentElement.scrollWidth") <= width
 
 
-def test_without_its_script_the_page_has_all_of_the_document(client: FlaskClient) -> None:
+def test_without_its_script_the_page_has_all_of_the_document(settings: Settings) -> None:
+    settings.data.mkdir(parents=True)
+    told = settings.model_copy(update={"callback_secret": "a secret of some length"})
+    client = create_app(told).test_client()
     text = client.get("/openapi", headers={"Accept": "text/html"}).text
     document = openapi.document(PIPELINES)
     for path, operations in document["paths"].items():

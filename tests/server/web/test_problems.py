@@ -1,14 +1,19 @@
 """How errors are told."""
 
+import json
+import re
+from pathlib import Path
+
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import exc
 
 from core.errors import error_classes
-from server import errors
+from server import errors, problems
 from server.problems import STATUS, status_of
 
+ROOT = Path(__file__).parents[3]
 OGC = "http://www.opengis.net/def/exceptions/ogcapi-processes-1/1.0/"
 MEMBERS = {"type", "title", "status", "detail", "instance", "code"}
 
@@ -103,3 +108,20 @@ def test_every_status_belongs_to_an_error() -> None:
     assert status_of("out-of-range") == 400
     assert status_of("internal-error") == 500
     assert status_of("no such code") == 500
+
+
+def test_what_nginx_refuses_reads_like_the_server_s_own_refusals(app: Flask) -> None:
+    configuration = (ROOT / "docker/nginx/optiground.conf").read_text()
+    told = {
+        status: json.loads(text)
+        for status, text in re.findall(r"return (\d+) '(\{.*\})';", configuration)
+    }
+    assert {status: one["code"] for status, one in told.items()} == {
+        "413": "body-too-large",
+        "429": "too-many-requests",
+    }
+    with app.test_request_context("/"):
+        for status, one in told.items():
+            expected = problems.document(one["code"], one["detail"])
+            assert str(expected["status"]) == status
+            assert one == {name: expected[name] for name in expected if name != "instance"}

@@ -105,6 +105,20 @@ def test_files_sent_one_by_one(tmp_path, pair, holds):
     holds(view, pair[0])
 
 
+@pytest.mark.parametrize("up", ["..", "../.."])
+def test_a_document_by_itself_names_no_file_above_it(tmp_path, pair, up):
+    volume = write_dimap(tmp_path, pair[:1], PLEIADES)
+    document = next(volume.parent.rglob("DIM_*.XML"))
+    tile = next(volume.parent.rglob("IMG_*.TIF"))
+    target = tile.rename((document.parent / up).resolve() / tile.name)
+    for href in (f"{up}/{tile.name}", str(target)):
+        text = document.read_text()
+        document.write_text(text.replace(f'href="{tile.name}"', f'href="{href}"'))
+        with pytest.raises(IncompleteProduct, match="lacks IMG_"):
+            opened([document], tmp_path)
+        document.write_text(text)
+
+
 def test_folders_and_the_case_of_letters_do_not_matter(tmp_path, pair, holds):
     volume = write_dimap(tmp_path, pair, PLEIADES, tile=64)
     archive = tmp_path / "flat.zip"
@@ -140,6 +154,17 @@ def test_the_panchromatic_image_of_a_bundle_is_chosen(tmp_path, pair, holds):
         assert view.colour.bands == ("B2", "B1", "B0", "B3")
         assert view.colour.matched == (1, 2, 3)
         assert view.colour.gsd_m == pytest.approx(4 * view.gsd_m, rel=1e-2)
+        assert view.warnings == ()
+
+
+def test_the_finer_of_two_coloured_images_goes_with_the_panchromatic_one(tmp_path, pair):
+    kinds = (multispectral, pansharpened, panchromatic)
+    volume = write_dimap(tmp_path, pair[:1], PLEIADES, kinds=kinds)
+    (view,) = opened([volume.parent], tmp_path)
+    assert (view.kind, view.colour.kind) == ("P", "PMS")
+    volume = write_dimap(tmp_path, pair[:1], PLEIADES, kinds=kinds[:2], job="2")
+    (view,) = opened([volume.parent], tmp_path)
+    assert (view.kind, view.colour, view.warnings) == ("PMS", None, ())
 
 
 def test_a_bundle_in_two_archives(tmp_path, pair):

@@ -260,6 +260,24 @@ def test_a_jpeg2000_of_many_tiles_is_whole(tmp_path, pair, holds):
     holds(one(path, tmp_path), pair[0])
 
 
+@pytest.mark.parametrize("lost", [0, 1, 500])
+def test_a_jpeg2000_whose_last_tile_does_not_tell_its_length(tmp_path, pair, lost):
+    path = write_pixels(tmp_path / "image.jp2", pair[0].image, jpeg2000=True)
+    (tmp_path / "image_RPC.TXT").write_text(rpc_text(pair[0].camera.rpc))
+    data = path.read_bytes()
+    start = data.index(b"\xff\x90\x00\x0a") + 6
+    box = data.index(b"jp2c") - 4
+    # Neither does the box: both reach to the end of the file.
+    data = data[:start] + bytes(4) + data[start + 4 :]
+    data = data[:box] + bytes(4) + data[box + 4 :]
+    path.write_bytes(data[: len(data) - lost])
+    if lost:
+        with pytest.raises(BadRaster, match="truncated"):
+            one(path, tmp_path)
+    else:
+        assert one(path, tmp_path).shape == (96, 120)
+
+
 @pytest.mark.parametrize(
     "content",
     [b"no image", b"<VRTDataset rasterXSize='1' rasterYSize='1'></VRTDataset>", b"II*\0\x08\0\0\0"],

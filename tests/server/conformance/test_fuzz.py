@@ -25,9 +25,13 @@ ENOUGH = 5000
 # A request that agrees with its schema need not be carried out: a job may have failed or be gone, a
 # file may be another version, an Idempotency-Key may be taken; and the rules between the inputs of
 # mpic-opt, the calendar, and what the images hold are no part of a schema.
+# A request that does not may be told that first: what it asks for is gone, or another version.
 CONFIGURATION = """
 [checks.positive_data_acceptance]
 expected-statuses = ["2xx", "3xx", 401, 403, 404, 409, 410, 412, 416, 422, 429, 507]
+
+[checks.negative_data_rejection]
+expected-statuses = [400, 401, 403, 404, 405, 406, 409, 410, 412, 415, 416, 422, 429, 503, 507]
 
 [[operations]]
 include-tag = "jobs"

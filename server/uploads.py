@@ -23,7 +23,7 @@ from server.incoming import within
 from server.jobs.models import Upload
 
 TYPES = ("application/octet-stream", "multipart/form-data")
-CHUNK = 1 << 20
+CHUNK = 1 << 18
 PIECE_S = 60.0
 """Seconds in which each piece of a file, `CHUNK` at most, has to arrive: a byte now and then would
 hold a thread for as long as the client likes."""
@@ -240,12 +240,17 @@ def _from_form(incoming: Request, body: _Body, sink: _Sink) -> str:
             incoming.mimetype_params,
         )
     except ValueError as error:
+        body.check_complete()
         raise BadRequest("The multipart form cannot be read.") from error
     return plain_name(names[0] if names else None)
 
 
 def _broken_off() -> BadRequest:
-    return BadRequest("The connection ended before the whole file was there.")
+    return BadRequest(
+        "The connection ended before the whole file was there, "
+        f"or a piece of it took longer than {PIECE_S:.0f} s.",
+        allowed=f"{CHUNK // 1024} KiB within {PIECE_S:.0f} s",
+    )
 
 
 def _too_large(limits: Limits) -> BodyTooLarge:

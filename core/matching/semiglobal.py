@@ -52,14 +52,15 @@ class Aggregation(NamedTuple):
     least_jump
         The same across the strongest edges.
     contrast
-        Difference between neighbours at which `jump` is halved, in units of the left image.
+        Difference between neighbours at which `jump` is halved, in units of the left image.  Three
+        times the noise is good: smaller ones let noise make jumps, larger ones blur roofs.
     """
 
     radius: int = 2
-    step: int = 8
-    jump: int = 40
-    least_jump: int = 10
-    contrast: float = 16.0
+    step: int = 12
+    jump: int = 60
+    least_jump: int = 12
+    contrast: float = 20.0
 
 
 class Matches(NamedTuple):

@@ -7,8 +7,11 @@ from core.geometry.triangulation import intersect
 from core.geometry.viewing import common_ground, footprint, line_of_sight
 from core.matching.arrays import Field, Layer
 from core.matching.dense import match
+from core.matching.disparity import finished
 from core.matching.filtering import median_of_valid, outliers
 from core.matching.options import Matching
+from core.matching.semiglobal import consistent
+from core.matching.semiglobal import match as match_rows
 from core.tiling import Window
 
 SIDE = 96
@@ -23,6 +26,9 @@ def warm() -> None:
     field = Field(*(np.ascontiguousarray(part) for part in found.field))
     outliers(field, np.isfinite(field.rows), 9, 5.0)
     median_of_valid(field.rows, 2)
+    rows = match_rows(layer, layer, -3, 8)
+    consistent(rows.left, rows.right)
+    finished(layer, layer, rows.left)
     _warm_geometry()
 
 

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,33 @@ def test_it_explains_itself(checkout: Path, commands: Path) -> None:
         assert answer.returncode == 0
         for name in ("demo", "serve", "test", "check", "bench", "generate"):
             assert f"./run {name}" in answer.stdout
+
+
+def test_it_can_be_started_while_another_start_makes_the_environment(
+    checkout: Path, commands: Path
+) -> None:
+    (commands / "rm").symlink_to(str(shutil.which("rm")))
+    begun, gate, python = checkout / "begun", checkout / "gate", checkout / "python"
+    os.mkfifo(begun)
+    os.mkfifo(gate)
+    python.write_text(
+        f'#!/bin/sh\n[ "$2" = venv ] || exec {sys.executable} "$@"\n'
+        f"echo begun >{begun}; cat {gate}; exit 1\n"
+    )
+    python.chmod(0o755)
+    environment = {
+        "PATH": str(commands),
+        "HOME": str(checkout),
+        "OPTIGROUND_PYTHON": str(python),
+    }
+    with subprocess.Popen(["./run", "demo"], cwd=checkout, env=environment) as first:
+        assert begun.read_text() == "begun\n"
+        try:
+            second = ran(checkout, "--help", path=commands)
+        finally:
+            gate.write_text("")
+    assert second.returncode == 0
+    assert first.returncode != 0
 
 
 def test_an_unknown_command_is_refused_with_the_list(checkout: Path, commands: Path) -> None:

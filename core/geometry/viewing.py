@@ -57,7 +57,7 @@ class CommonGround(NamedTuple):
 
 def line_of_sight(rpc: Rpc, lon: ArrayLike, lat: ArrayLike, height: ArrayLike) -> Sight:
     """Direction to the sensor from points on the ground (degrees, metres above the ellipsoid)."""
-    slopes = _metric_slopes(rpc, lon, lat, height)
+    slopes = metric_slopes(rpc, lon, lat, height)
     line = np.cross(slopes[..., 0, :], slopes[..., 1, :])
     line /= np.linalg.norm(line, axis=-1, keepdims=True)
     # Which of the two senses the product has depends on how the image is mirrored.
@@ -89,7 +89,7 @@ def ground_sampling(rpc: Rpc, lon: ArrayLike, lat: ArrayLike, height: ArrayLike)
     lon, lat, height
         Where: degrees, metres above the ellipsoid; broadcast.
     """
-    plane = _metric_slopes(rpc, lon, lat, height)[..., :2]
+    plane = metric_slopes(rpc, lon, lat, height)[..., :2]
     area = 1 / np.abs(plane[..., 0, 0] * plane[..., 1, 1] - plane[..., 0, 1] * plane[..., 1, 0])
     # A step along rows leaves the column as it is: it runs where the gradient of col vanishes.
     return Sampling(
@@ -154,7 +154,7 @@ def _beside(polygon: Polygon, lon: float) -> Polygon:
     return affinity.translate(polygon, -360.0 * turns) if turns else polygon
 
 
-def _metric_slopes(rpc: Rpc, lon: ArrayLike, lat: ArrayLike, height: ArrayLike) -> Floats:
+def metric_slopes(rpc: Rpc, lon: ArrayLike, lat: ArrayLike, height: ArrayLike) -> Floats:
     """Derivatives of row and col by metres east, north and up, (..., 2, 3)."""
     slopes = rpc.derivatives(lon, lat, height)
     points = slopes.shape[:-2]

@@ -5,9 +5,13 @@ Magazine 16(6), 22-38. https://doi.org/10.1109/79.799930
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from core.kernel import kernel
 from core.matching.arrays import Field, Floats, Layer
+
+Places = NDArray[np.float64]
+"""Rows or columns of places in an image, fractional pixels."""
 
 EDGE = 0.01
 """Pixels beyond the outermost centres that still count as on them: a field of 1e-7 is none."""
@@ -31,6 +35,19 @@ def warp(coefficients: Floats, weights: Floats, field: Field) -> Layer:
     valid = np.empty_like(field.rows)
     _warp_into(coefficients, weights, field.rows, field.cols, values, valid)
     return Layer(values, valid)
+
+
+def sampled(coefficients: Floats, weights: Floats, rows: Places, cols: Places) -> Layer:
+    """The image at any places, fractional pixels, of the shape of `rows` and `cols`.
+
+    Valid as for :func:`warp`; NaN is nowhere.
+    """
+    values, valid = (np.empty((1, rows.size), np.float32) for _ in range(2))
+    # One long row of pixels, each displaced to its place.
+    down = np.array(rows, np.float64).reshape(1, -1)
+    right = np.array(cols, np.float64).reshape(1, -1) - np.arange(rows.size)
+    _warp_into(coefficients, weights, down, right, values, valid)
+    return Layer(values.reshape(rows.shape), valid.reshape(rows.shape))
 
 
 def bilinear(values: Floats, field: Field) -> Floats:
@@ -101,7 +118,12 @@ def _cubic(part: np.float32) -> tuple[np.float32, np.float32, np.float32, np.flo
 
 @kernel
 def _warp_into(
-    coefficients: Floats, weights: Floats, rows: Floats, cols: Floats, values: Floats, valid: Floats
+    coefficients: Floats,
+    weights: Floats,
+    rows: Floats | Places,
+    cols: Floats | Places,
+    values: Floats,
+    valid: Floats,
 ) -> None:
     height, width = coefficients.shape
     for i in range(rows.shape[0]):

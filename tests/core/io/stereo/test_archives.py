@@ -6,8 +6,8 @@ import zipfile
 
 import pytest
 
-from core.errors import BadArchive, Refused, SourceTooLarge
-from core.io.products.stereo import open_views, opened_view
+from core.errors import BadArchive, BadRaster, Refused, SourceTooLarge
+from core.io.products.stereo import open_views, opened_view, unpacked
 from core.simulate.stereo.dimap import write_dimap
 from core.simulate.stereo.dimap_forms import PLEIADES
 from core.simulate.stereo.geotiff import write_geotiff
@@ -73,8 +73,8 @@ def test_each_archive_has_its_pointer(tmp_path, pair):
 def test_pictures_in_a_tar_are_not_unpacked(tmp_path, pair):
     archive = pack(write_dimap(tmp_path / "made", pair, PLEIADES).parent, "tar.gz")
     opened([archive], tmp_path)
-    unpacked = {path.suffix for path in (tmp_path / "scratch").rglob("*") if path.is_file()}
-    assert unpacked == {".XML", ".TIF", ".GML"}
+    written = {path.suffix for path in (tmp_path / "scratch").rglob("*") if path.is_file()}
+    assert written == {".XML", ".TIF", ".GML"}
 
 
 def link_in_tar(path, folder):
@@ -141,6 +141,17 @@ def test_an_archive_that_unpacks_to_too_much(tmp_path, pair, kind):
     archive = pack(write_dimap(tmp_path / "made", pair, PLEIADES).parent, kind)
     with pytest.raises(SourceTooLarge):
         opened([archive], tmp_path, max_unpacked=20_000)
+
+
+def test_a_large_packed_image_is_checked_when_it_is_unpacked(tmp_path, pair, monkeypatch):
+    folder = write_dimap(tmp_path / "made", pair[:1], PLEIADES, tile=64, jpeg2000=True).parent
+    path = next(folder.rglob("*_R2C2.JP2"))
+    path.write_bytes(path.read_bytes()[:-50])
+    monkeypatch.setattr("core.io.products.stereo.integrity.SEEKABLE", 0)
+    (view,) = opened([pack(folder, "zip")], tmp_path)
+    with pytest.raises(BadRaster, match="truncated") as caught:
+        unpacked(view, tmp_path / "unpacked")
+    assert caught.value.pointer == "/inputs/images/0"
 
 
 def test_an_archive_under_the_name_of_an_image(tmp_path, pair, holds):

@@ -85,13 +85,18 @@ def test_a_server_tells_each_request_and_job_in_json_and_no_secret(
         "X-API-Key": "sesame-key",
         "Authorization": "Bearer sesame-token",
     }
-    made = requests.post(
-        f"{server.url}/processes/echo/execution?token=sesame-query",
-        json={"inputs": {"stringInput": "sesame-input"}},
-        headers=headers,
-        timeout=60,
-    )
+
+    def post(query: str) -> requests.Response:
+        return requests.post(
+            f"{server.url}/processes/echo/execution{query}",
+            json={"inputs": {"stringInput": "sesame-input"}},
+            headers=headers,
+            timeout=60,
+        )
+
+    made = post("")
     assert made.status_code == 201
+    assert post("?token=sesame-query").status_code == 400
     job = made.json()["jobID"]
     server.wait(job)
     requests.get(f"{server.url}/nothing/sesame-path?key=sesame-query", timeout=60)
@@ -104,7 +109,8 @@ def test_a_server_tells_each_request_and_job_in_json_and_no_secret(
         return [line for line in lines() if line["logger"] == "server.jobs.conclusion"]
 
     until(of_dispatcher)
-    (submission,) = [line for line in lines() if line.get("method") == "POST"]
+    (submission, refused) = [line for line in lines() if line.get("method") == "POST"]
+    assert refused["status"] == 400
     assert submission["request"] == made.headers["X-Request-Id"]
     assert (submission["user"], submission["job"]) == ("local", job)
     assert (submission["client"], submission["status"]) == ("203.0.113.9", 201)

@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 from core.geometry.rpc import Rpc
 from core.kernel import kernel
 from core.matching.arrays import Floats, Layer
-from core.matching.interpolation import sampled, spline_coefficients
+from core.matching.interpolation import Places
 from core.matching.pyramid import pyramid
-
-Places = NDArray[np.float64]
+from core.matching.resampling import Resampler, resampler
 
 RADIUS = 7
 """Half side of the correlation window at every level, pixels of the level."""
@@ -57,20 +56,13 @@ class Prepared(NamedTuple):
     Parameters
     ----------
     levels
-        Spline coefficients and weights of its pyramid, finest first.
+        Its pyramid, finest first.
     rpc
         Its sensor model.
     """
 
-    levels: list[Layer]
+    levels: list[Resampler]
     rpc: Rpc
-
-    def at(self, level: int, row: Places, col: Places) -> Layer:
-        """Values at pixels of the whole image."""
-        side = 2**level
-        # The first pixel of a halved image has its centre between the first two of the whole.
-        rows, cols = ((place - (side - 1) / 2) / side for place in (row, col))
-        return sampled(*self.levels[level], rows, cols)
 
 
 class Bands(NamedTuple):
@@ -119,10 +111,8 @@ class Bands(NamedTuple):
 
 def prepared(image: Layer, rpc: Rpc, levels: int) -> Prepared:
     """Prepare an image for matching at a number of halvings."""
-    layers = [
-        Layer(spline_coefficients(layer.values), layer.weights) for layer in pyramid(image, levels)
-    ]
-    return Prepared(layers, rpc)
+    layers = pyramid(image, levels)
+    return Prepared([resampler(layer, level) for level, layer in enumerate(layers)], rpc)
 
 
 def bands(
@@ -223,13 +213,12 @@ def _best(
 ) -> Found:
     side = 2.0**level
     x = side * np.arange(-RADIUS, RADIUS + 1, dtype=np.float64)
-    template = reference.at(level, *lines.here(*_lattice(x, x, lines.reach.size)))
+    template = reference.levels[level].at(*lines.here(*_lattice(x, x, lines.reach.size)))
     u = side * np.arange(-RADIUS - half[1], RADIUS + half[1] + 1, dtype=np.float64)
     v = side * np.arange(-RADIUS - half[0], RADIUS + half[0] + 1, dtype=np.float64)
     along, over = _lattice(u, v, lines.reach.size)
-    strip = secondary.at(
-        level,
-        *lines.there(along + around.u[:, None, None], over + around.v[:, None, None]),
+    strip = secondary.levels[level].at(
+        *lines.there(along + around.u[:, None, None], over + around.v[:, None, None])
     )
     scores = np.empty((lines.reach.size, 2 * half[0] + 1, 2 * half[1] + 1), np.float32)
     _correlate_into(*template, *strip, np.float32(LEAST_SHARE), scores)

@@ -7,9 +7,8 @@ beside a roof take the roof's disparity, because their census windows hold its e
   steps along the rows (Lucas and Kanade 1981), with gain and offset of each window free.  Windows
   end where the surface does.  Neighbours enter with their own deviation from a plane fitted to
   the surface around each pixel, see :mod:`core.matching.refinement`; the same plane is the prior.
-* :func:`sharpened` lets each pixel near a jump choose again among the surfaces around it, by
-  differences to neighbours of its own brightness (adaptive support weights, Yoon and Kweon 2006,
-  https://doi.org/10.1109/TPAMI.2006.70).
+* :func:`core.matching.surfaces.sharpened` lets each pixel near a jump choose again among the
+  surfaces around it.
 
 Images are epipolar: ``(row, col)`` on the left is ``(row, col + disparity)`` on the right.
 """
@@ -18,11 +17,12 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from core.kernel import kernel
 from core.matching.arrays import Floats, Layer
+from core.matching.radiometry import Radiometry, relation
 from core.matching.speckle import speckles
+from core.matching.surfaces import JUMP, LIKENESS, hidden, row_splines, sharpened, warped
 
 RADIUS = 3
 """Half side of the matching window, pixels."""
@@ -42,9 +42,6 @@ STEP = 0.6
 ROUGHNESS = 0.15
 """Standard deviation of a surface about its plane, pixels: the strength of the prior."""
 
-LIKENESS = 3.0
-"""Difference of brightness, in units of noise, at which a neighbour's weight is halved."""
-
 LOOSE = 0.1
 """Share of the prior in all steps but the last."""
 
@@ -63,48 +60,8 @@ FARTHEST = 1.0
 GAIN_RANGE = 1.5
 """Largest gain of a window over the other image's, and its inverse the smallest."""
 
-JUMP = 0.75
-"""Difference of disparity, pixels, from which two surfaces are two."""
-
-REACH = 4
-"""Pixels, along rows, columns and diagonals, from where surfaces are taken to choose from."""
-
-SURFACES = 8
-"""Surfaces to choose from, at most."""
-
-CHOICE_RADIUS = 2
-"""Half side of the window in which they are compared."""
-
-
-TRUNCATION = 3.0
-"""Difference of the images, in units of noise, beyond which all are equally bad."""
-
-GAIN_OF_CHANGE = 0.15
-"""Share by which another surface must fit better than a pixel's own."""
-
-FIT = 1.2
-"""Largest misfit, in units of noise, of a pixel that had no match; .8 is that of noise alone."""
-
 LEAST_PIECE = 30
 """Pixels of the smallest piece of surface that is kept after the choice."""
-
-PART = 7
-"""One pixel of so many tells how the images' values relate."""
-
-FITS = 5
-"""Repetitions of its weighted fit."""
-
-LEAST_NOISE = 1e-3
-"""Of the images' units: keeps images without noise from dividing by zero."""
-
-
-class Radiometry(NamedTuple):
-    """How the right image's values become the left one's: ``gain * right + offset``."""
-
-    gain: float
-    offset: float
-    noise: float
-    """Standard deviation of the difference that is left, by its median; units of the left image."""
 
 
 class Refined(NamedTuple):
@@ -143,40 +100,20 @@ def finished(left: Layer, right: Layer, disparity: Floats) -> Refined:
 
 
 def radiometry(left: Layer, right: Layer, disparity: Floats) -> Radiometry:
-    """Gain and offset between matched images, by weighted least squares without outliers."""
-    warped, _ = _warped(_coefficients(right), disparity)
-    return _relation(left.values, warped, disparity)
-
-
-def _relation(left: Floats, warped: Floats, disparity: Floats) -> Radiometry:
-    known = np.flatnonzero(np.isfinite(disparity))
-    # A prime step: no pattern of rows or columns.
-    known = known[:: PART if known.size > PART * PART else 1]
-    gain, offset, noise = 1.0, 0.0, LEAST_NOISE
-    theirs, ours = (part.ravel()[known].astype(np.float64) for part in (warped, left))
-    weights = np.ones(ours.size)
-    for _ in range(FITS if known.size > 2 else 0):
-        total = weights.sum()
-        mean_theirs, mean_ours = (weights @ theirs) / total, (weights @ ours) / total
-        spread = weights @ (theirs - mean_theirs) ** 2
-        if spread > 0:
-            gain = float(weights @ ((theirs - mean_theirs) * (ours - mean_ours)) / spread)
-        offset = float(mean_ours - gain * mean_theirs)
-        difference = np.abs(ours - gain * theirs - offset)
-        noise = max(1.4826 * float(np.median(difference)), LEAST_NOISE)
-        weights = 1 / (1 + (difference / noise) ** 2)
-    return Radiometry(gain, offset, noise)
+    """How the values of matched images relate."""
+    seen, _ = warped(row_splines(right), disparity)
+    return relation(left.values, seen, disparity)
 
 
 def refined(left: Layer, right: Layer, disparity: Floats, steps: int = STEPS) -> Refined:
     """Disparities to a small fraction of a pixel; parameters as for :func:`finished`."""
-    coefficients = _coefficients(right)
+    coefficients = row_splines(right)
     current, plane = disparity.copy(), np.empty_like(disparity)
     score, sigma = np.full_like(disparity, np.nan), np.full_like(disparity, np.nan)
     for number in range(steps):
-        warped, slopes = _warped(coefficients, current)
+        seen, slopes = warped(coefficients, current)
         # Smaller after each step: what a wrong disparity adds is no noise.
-        noise = _relation(left.values, warped, current).noise
+        noise = relation(left.values, seen, current).noise
         alike = np.float32(1 / (LIKENESS * noise))
         plane_alike = np.float32(1 / (PLANE_LIKENESS * noise))
         # Two noisy images, over the number of pixels that the window counts for.
@@ -187,7 +124,7 @@ def refined(left: Layer, right: Layer, disparity: Floats, steps: int = STEPS) ->
         _plane_into(current, left.values, plane_alike, PLANE_RADIUS, plane)
         _step_into(
             left.values,
-            warped,
+            seen,
             slopes,
             current.copy(),
             plane,
@@ -202,91 +139,11 @@ def refined(left: Layer, right: Layer, disparity: Floats, steps: int = STEPS) ->
     return Refined(current, score, sigma)
 
 
-def sharpened(left: Layer, right: Layer, disparity: Floats, between: Radiometry) -> Floats:
-    """Disparities chosen anew where surfaces of different disparity are near.
-
-    Parameters
-    ----------
-    left, right, disparity
-        As for :func:`finished`.
-    between
-        How the images' values relate.
-
-    Returns
-    -------
-    Floats
-        The same, changed near jumps only, and with values near edges where there were none.
-    """
-    out = np.empty_like(disparity)
-    _sharpened_into(
-        left.values,
-        _coefficients(right),
-        disparity,
-        np.array([between.gain, between.offset, between.noise], np.float32),
-        out,
-    )
-    return out
-
-
-def hidden(disparity: Floats) -> NDArray[np.bool_]:
-    """Whether a pixel's partner is the partner of a higher surface: larger disparity, by a jump."""
-    out = np.zeros(disparity.shape, np.bool_)
-    _hidden_into(disparity, out)
-    return out
-
-
-def _coefficients(right: Layer) -> Floats:
-    """Of the cubic B-splines along the rows."""
-    coefficients: Floats = ndimage.spline_filter1d(
-        right.values, 3, axis=1, output=np.float32, mode="mirror"
-    )
-    return coefficients
-
-
 def _window() -> Floats:
     """Weights of a matching window."""
     away = np.arange(-RADIUS, RADIUS + 1) ** 2
     weights: NDArray[np.float64] = np.exp(-(away[:, None] + away[None, :]) / (2 * WIDTH**2))
     return weights.astype(np.float32)
-
-
-def _warped(coefficients: Floats, disparity: Floats) -> tuple[Floats, Floats]:
-    """The right image where each left pixel is matched, and its slope along the row."""
-    values, slopes = np.zeros_like(disparity), np.zeros_like(disparity)
-    _warp_into(coefficients, disparity, values, slopes)
-    return values, slopes
-
-
-@kernel
-def _spline(line: Floats, at: np.float32) -> tuple[np.float32, np.float32]:
-    """Value and slope of a cubic B-spline; beyond the ends those of the ends."""
-    width = line.size
-    one, half, sixth = np.float32(1), np.float32(0.5), np.float32(1 / 6)
-    at = min(max(at, np.float32(0)), np.float32(width - 1))
-    left = min(int(at), width - 2)
-    part = at - np.float32(left)
-    rest = one - part
-    first, last = rest * rest * rest * sixth, part * part * part * sixth
-    second = (np.float32(3) * part - np.float32(6)) * part * part * sixth + np.float32(2 / 3)
-    third = one - first - second - last
-    first_slope, last_slope = -rest * rest * half, part * part * half
-    second_slope = (np.float32(3) * part - np.float32(4)) * part * half
-    third_slope = -first_slope - second_slope - last_slope
-    after = left + 2 if left + 2 < width else width - 2
-    a, b, c, d = line[abs(left - 1)], line[left], line[left + 1], line[after]
-    return (
-        first * a + second * b + third * c + last * d,
-        first_slope * a + second_slope * b + third_slope * c + last_slope * d,
-    )
-
-
-@kernel
-def _warp_into(coefficients: Floats, disparity: Floats, values: Floats, slopes: Floats) -> None:
-    for i in range(disparity.shape[0]):
-        for j in range(disparity.shape[1]):
-            if not np.isnan(disparity[i, j]):
-                at = np.float32(j) + disparity[i, j]
-                values[i, j], slopes[i, j] = _spline(coefficients[i], at)
 
 
 @kernel
@@ -420,108 +277,3 @@ def _step_into(
             sigma[i, j] = np.sqrt(residual / (count * (texture + prior) + np.float32(1e-12)))
             if abs(disparity[i, j] + moved - start[i, j]) < np.float32(FARTHEST):
                 out[i, j] = disparity[i, j] + moved
-
-
-@kernel
-def _surfaces_near(disparity: Floats, i: int, j: int, found: Floats) -> int:
-    """Fill `found` with the different disparities around a pixel, its own first; their number."""
-    height, width = disparity.shape
-    jump = np.float32(JUMP)
-    count = 0
-    if not np.isnan(disparity[i, j]):
-        found[0] = disparity[i, j]
-        count = 1
-    for away in range(1, REACH + 1):
-        for down in range(-1, 2):
-            for right in range(-1, 2):
-                k, m = i + away * down, j + away * right
-                if not (0 <= k < height and 0 <= m < width) or np.isnan(disparity[k, m]):
-                    continue
-                new = count < found.size
-                for n in range(count):
-                    new = new and abs(found[n] - disparity[k, m]) >= jump
-                if new:
-                    found[count] = disparity[k, m]
-                    count += 1
-    return count
-
-
-@kernel
-def _misfit(
-    left: Floats,
-    coefficients: Floats,
-    disparity: Floats,
-    between: Floats,
-    i: int,
-    j: int,
-    surface: np.float32,
-) -> np.float32:
-    """Mean truncated difference, in units of noise, if a pixel lay on a surface.
-
-    Neighbours on that surface keep its shape, others are taken to continue it.
-    """
-    height, width = left.shape
-    radius, jump = CHOICE_RADIUS, np.float32(JUMP)
-    gain, offset, noise = between[0], between[1], between[2]
-    alike = np.float32(1) / (np.float32(LIKENESS) * noise)
-    fall = np.float32(0.7) / np.float32(2 * radius * radius)
-    worst = np.float32(TRUNCATION)
-    own = left[i, j]
-    total, sum_of_weights = np.float32(0), np.float32(0)
-    for k in range(max(0, i - radius), min(height, i + radius + 1)):
-        for m in range(max(0, j - radius), min(width, j + radius + 1)):
-            value = left[k, m]
-            weight = np.float32(1) - fall * np.float32((k - i) ** 2 + (m - j) ** 2)
-            weight *= np.exp(-alike * abs(value - own))
-            at = np.float32(m) + surface
-            if abs(disparity[k, m] - surface) < jump:
-                at = np.float32(m) + disparity[k, m]
-            sum_of_weights += weight
-            if not np.float32(0) <= at <= np.float32(width - 1):
-                total += weight * worst
-                continue
-            theirs, _ = _spline(coefficients[k], at)
-            total += weight * min(abs(value - gain * theirs - offset) / noise, worst)
-    return total / sum_of_weights
-
-
-@kernel
-def _sharpened_into(
-    left: Floats, coefficients: Floats, disparity: Floats, between: Floats, out: Floats
-) -> None:
-    surfaces = np.empty(SURFACES, np.float32)
-    for i in range(left.shape[0]):
-        for j in range(left.shape[1]):
-            out[i, j] = disparity[i, j]
-            count = _surfaces_near(disparity, i, j, surfaces)
-            matched = not np.isnan(disparity[i, j])
-            if count < 2 and (matched or count == 0):
-                continue
-            limit = np.float32(FIT)
-            for n in range(count):
-                misfit = _misfit(left, coefficients, disparity, between, i, j, surfaces[n])
-                if n == 0 and matched:
-                    limit = misfit * np.float32(1 - GAIN_OF_CHANGE)
-                elif misfit < limit:
-                    limit = misfit
-                    out[i, j] = surfaces[n]
-
-
-@kernel
-def _hidden_into(disparity: Floats, out: NDArray[np.bool_]) -> None:
-    height, width = disparity.shape
-    highest = np.empty(width, np.float32)
-    for i in range(height):
-        highest[:] = -np.inf
-        for j in range(width):
-            if np.isnan(disparity[i, j]):
-                continue
-            partner = int(np.rint(np.float32(j) + disparity[i, j]))
-            if 0 <= partner < width:
-                highest[partner] = max(highest[partner], disparity[i, j])
-        for j in range(width):
-            if np.isnan(disparity[i, j]):
-                continue
-            partner = int(np.rint(np.float32(j) + disparity[i, j]))
-            inside = 0 <= partner < width
-            out[i, j] = inside and highest[partner] - disparity[i, j] >= np.float32(JUMP)

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.matching.arrays import Layer
-from core.matching.bands import Bands, Found, Places, Prepared
+from core.matching.bands import Bands, Found, Prepared
+from core.matching.interpolation import Places
 
 RADIUS = 8
 """Half side of the patch, pixels."""
@@ -56,7 +57,7 @@ class Placed(NamedTuple):
 def placed(reference: Prepared, secondary: Prepared, lines: Bands, start: Found) -> Placed:
     """Places of patches to a small part of a pixel, from places that are right to about one."""
     x, y, weight = _patch(lines.reach.size)
-    template = reference.at(0, *lines.here(x, y))
+    template = reference.levels[0].at(*lines.here(x, y))
     known = _inner(template.weights)
     flat = _normal(_inner(template.values), known)
     own = _slopes(template, flat.deviation)
@@ -65,7 +66,7 @@ def placed(reference: Prepared, secondary: Prepared, lines: Bands, start: Found)
     state[:, 0], state[:, 3] = start.u, start.v
     step = np.zeros_like(state)
     for _ in range(STEPS):
-        seen = secondary.at(0, *lines.there(*_moved(x, y, state)))
+        seen = secondary.levels[0].at(*lines.there(*_moved(x, y, state)))
         both = known * _inner(seen.weights) * weight
         other = _normal(_inner(seen.values), both)
         first = _normal(_inner(template.values), both)

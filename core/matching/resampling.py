@@ -2,11 +2,8 @@
 
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
-from core.matching.arrays import Field, Floats, Layer
-from core.matching.interpolation import spline_coefficients, warp
+from core.matching.arrays import Floats, Layer
+from core.matching.interpolation import Places, sampled, spline_coefficients
 
 
 class Resampler(NamedTuple):
@@ -24,7 +21,7 @@ class Resampler(NamedTuple):
     weights: Floats
     level: int
 
-    def at(self, row: NDArray[np.float64], col: NDArray[np.float64]) -> Layer:
+    def at(self, row: Places, col: Places) -> Layer:
         """Values at pixels of the full image; 0, and a weight of 0, where there is none.
 
         Parameters
@@ -33,15 +30,9 @@ class Resampler(NamedTuple):
             Fractional; NaN is nowhere.
         """
         side = 2**self.level
-        rows, cols = (
-            # The first pixel of a halved image has its centre between the first two of the whole.
-            np.ascontiguousarray((place - (side - 1) / 2) / side - index, np.float32)
-            for place, index in (
-                (row, np.arange(row.shape[0])[:, None]),
-                (col, np.arange(col.shape[1])[None, :]),
-            )
-        )
-        return warp(self.coefficients, self.weights, Field(rows, cols))
+        # The first pixel of a halved image has its centre between the first two of the whole.
+        rows, cols = ((place - (side - 1) / 2) / side for place in (row, col))
+        return sampled(self.coefficients, self.weights, rows, cols)
 
 
 def resampler(image: Layer, level: int = 0) -> Resampler:

@@ -7,6 +7,7 @@ clouds, water, what moved between the images, and most of what is repeated.
 """
 
 from collections.abc import Sequence
+from itertools import permutations
 from typing import NamedTuple
 
 import numpy as np
@@ -16,10 +17,9 @@ from core.geometry.rpc import Rpc
 from core.matching.arrays import Layer
 from core.matching.bands import RADIUS, Prepared, bands, coarsest, prepared, search
 from core.matching.corners import corners
+from core.matching.interpolation import Places
 from core.matching.patches import RADIUS as PATCH_RADIUS
 from core.matching.patches import placed
-
-Places = NDArray[np.float64]
 
 SPACING = 32
 """Pixels between tie points, by default at least: larger images have :data:`POINTS`."""
@@ -117,14 +117,12 @@ def tie_points(
 def _level(images: Sequence[TieImage], heights: tuple[float, float], across_px: float) -> int:
     """The coarsest level that the pair with the longest bands needs."""
     levels = [0]
-    for first in images:
-        for second in images:
-            if first is not second:
-                rows, cols = first.layer.values.shape
-                row, col = np.array([rows / 2]), np.array([cols / 2])
-                reach = bands(first.rpc, second.rpc, row, col, heights).reach
-                shape = min(first.layer.values.shape, second.layer.values.shape)
-                levels.append(coarsest(float(np.nan_to_num(reach).max()), across_px, shape))
+    for first, second in permutations(images, 2):
+        shape = first.layer.values.shape
+        row, col = np.array([shape[0] / 2]), np.array([shape[1] / 2])
+        reach = bands(first.rpc, second.rpc, row, col, heights).reach
+        least = min(shape, second.layer.values.shape)
+        levels.append(coarsest(float(np.nan_to_num(reach).max()), across_px, least))
     return max(levels)
 
 

@@ -4,14 +4,9 @@ from scipy import ndimage, optimize
 
 from core.matching import disparity as module
 from core.matching.arrays import Layer
-from core.matching.disparity import (
-    Radiometry,
-    finished,
-    hidden,
-    radiometry,
-    refined,
-    sharpened,
-)
+from core.matching.disparity import finished, radiometry, refined
+from core.matching.radiometry import Radiometry
+from core.matching.surfaces import LIKENESS, hidden, sharpened
 
 INNER = (slice(10, -10), slice(14, -14))
 
@@ -134,7 +129,7 @@ def slow_step(left: np.ndarray, right: np.ndarray, start: np.ndarray, i: int, j:
             if abs(level - own) > module.STEP:
                 continue
             weight = np.exp(-((k - i) ** 2 + (m - j) ** 2) / (2 * module.WIDTH**2))
-            weight /= 1 + abs(left[k, m] - left[i, j]) / (module.LIKENESS * noise)
+            weight /= 1 + abs(left[k, m] - left[i, j]) / (LIKENESS * noise)
             step = np.array([-1e-4, 0, 1e-4]) + m + start[k, m]
             low, value, high = ndimage.map_coordinates(
                 lines[k], step[None], order=3, prefilter=False, mode="mirror"

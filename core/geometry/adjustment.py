@@ -30,7 +30,7 @@ from core.geometry.block_report import (
 from core.geometry.control import ControlPoint, ControlResidual, judged, measured
 from core.geometry.normal import TERMS, Frame, Measured, Normal, frame, normal, shifted
 from core.geometry.rpc import Flags, Floats, Rpc
-from core.geometry.triangulation import intersect
+from core.geometry.triangulation import intersect, misses
 
 LEAST_GAIN = 5.0
 """How many times better than by its prior a direction must be known to be estimated."""
@@ -219,7 +219,7 @@ def _begun(block: _Block) -> _State:
 
 def _round(block: _Block, state: _State, *, soft: bool) -> tuple[_State, _Solution, Floats]:
     """Judge the residuals, solve, and move the points."""
-    theta = (state.z * block.prior).reshape(-1, TERMS)
+    theta = state.z * block.prior
     place = state.ground, theta, block.extent
     free = normal(block.rpcs, block.tie, state.allowed.astype(np.float64), *place)
     freedom = np.maximum(2 * state.allowed.sum(axis=0) - 3, 1)
@@ -295,13 +295,8 @@ def _salvaged(block: _Block, state: _State) -> Flags:
             np.where(seen, part[:, lost], np.nan) for part in (block.tie.row, block.tie.col)
         )
         spot = intersect(rpcs, row, col)
-        misses = [rpc.project(spot.lon, spot.lat, spot.height) for rpc in rpcs]
-        sigma = block.tie.sigma[:, lost]
-        square = np.nansum(
-            (row - np.stack([m.row for m in misses])) ** 2 / sigma**2
-            + (col - np.stack([m.col for m in misses])) ** 2 / sigma**2,
-            axis=0,
-        )
+        off = misses(rpcs, row, col, spot.lon, spot.lat, spot.height)
+        square = np.nansum((off**2 / block.tie.sigma[:, lost, None] ** 2).sum(axis=-1), axis=0)
         size = np.sqrt(square / np.maximum(2 * seen.sum(axis=0) - 3, 1))
         better = spot.valid & state.allowed[without, lost] & (size < best)
         best[better] = size[better]

@@ -97,6 +97,16 @@ def corrected(rpc: Rpc, correction: Correction) -> Rpc:
     moved = rpc.moved(correction.row, correction.col)
     if correction.largest == 0:
         return moved
+    by_row, by_col = _linear(rpc, correction)
+    return replace(
+        moved,
+        row_numerator=_with(rpc.row_numerator, by_row),
+        col_numerator=_with(rpc.col_numerator, by_col),
+    )
+
+
+def _linear(rpc: Rpc, correction: Correction) -> tuple[Floats, Floats]:
+    """What the terms beside the shift add to the first four coefficients of both numerators."""
     rows, cols, levels = np.meshgrid(
         correction.middle[0] + correction.half[0] * np.linspace(-1, 1, 7),
         correction.middle[1] + correction.half[1] * np.linspace(-1, 1, 7),
@@ -117,27 +127,19 @@ def corrected(rpc: Rpc, correction: Correction) -> Rpc:
         ],
         axis=-1,
     )
-    # Denominators stray from 1 by what is not linear: a ten-thousandth.
-    added = [
-        np.linalg.lstsq(place, values / scale * (place @ np.array(bottom[:4])), rcond=None)[0]
-        for values, scale, bottom in (
-            (
-                correction.row_by_row * y + correction.row_by_col * x,
-                rpc.row_scale,
-                rpc.row_denominator,
-            ),
-            (
-                correction.col_by_row * y + correction.col_by_col * x,
-                rpc.col_scale,
-                rpc.col_denominator,
-            ),
-        )
-    ]
-    return replace(
-        moved,
-        row_numerator=_with(rpc.row_numerator, added[0]),
-        col_numerator=_with(rpc.col_numerator, added[1]),
+    by_row = correction.row_by_row * y + correction.row_by_col * x
+    by_col = correction.col_by_row * y + correction.col_by_col * x
+    return (
+        _fitted(place, by_row / rpc.row_scale, rpc.row_denominator),
+        _fitted(place, by_col / rpc.col_scale, rpc.col_denominator),
     )
+
+
+def _fitted(place: Floats, values: Floats, denominator: tuple[float, ...]) -> Floats:
+    # Denominators stray from 1 by what is not linear: a ten-thousandth.
+    below = place @ np.array(denominator[:4])
+    found: Floats = np.linalg.lstsq(place, values * below, rcond=None)[0]
+    return found
 
 
 def _with(numerator: tuple[float, ...], linear: Floats) -> tuple[float, ...]:

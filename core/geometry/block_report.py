@@ -10,7 +10,7 @@ from core.geometry.bias import Correction
 from core.geometry.normal import TERMS, Measured
 from core.geometry.rational import metres_per_degree
 from core.geometry.rpc import Floats, Rpc
-from core.geometry.triangulation import intersect
+from core.geometry.triangulation import intersect, misses
 
 Models = tuple[Sequence[Rpc], Sequence[Rpc]]
 """Before and after."""
@@ -150,11 +150,8 @@ def image_residuals(
 
 def _distances(rpcs: Sequence[Rpc], points: Measured) -> Floats:
     spot = intersect(rpcs, points.row, points.col)
-    seen = [rpc.project(spot.lon, spot.lat, spot.height) for rpc in rpcs]
-    distance: Floats = np.hypot(
-        points.row - np.stack([part.row for part in seen]),
-        points.col - np.stack([part.col for part in seen]),
-    )
+    off = misses(rpcs, points.row, points.col, spot.lon, spot.lat, spot.height)
+    distance: Floats = np.hypot(off[..., 0], off[..., 1])
     return distance
 
 

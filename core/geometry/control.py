@@ -8,7 +8,7 @@ import numpy as np
 from core.geometry.normal import Measured
 from core.geometry.rational import metres_per_degree
 from core.geometry.rpc import Rpc
-from core.geometry.triangulation import intersect
+from core.geometry.triangulation import intersect, misses
 
 
 @dataclass(frozen=True)
@@ -92,9 +92,8 @@ def judged(before: Sequence[Rpc], after: Sequence[Rpc], point: ControlPoint) -> 
     row, col = np.array([point.row, point.col], np.float64)
     distances = []
     for rpcs in (before, after):
-        seen = [rpc.project(point.lon, point.lat, point.height) for rpc in rpcs]
-        miss = np.stack([row - [float(p.row) for p in seen], col - [float(p.col) for p in seen]])
-        distances.append(float(np.sqrt(np.nanmean((miss**2).sum(axis=0)))))
+        miss = misses(rpcs, row, col, point.lon, point.lat, point.height)
+        distances.append(float(np.sqrt(np.nanmean((miss**2).sum(axis=-1)))))
     spot = intersect(after, row[:, None], col[:, None], start=point.height)
     away: list[float | None] = [None] * 3
     if spot.valid[0]:

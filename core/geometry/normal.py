@@ -13,6 +13,7 @@ import numpy as np
 
 from core.geometry.rational import metres_per_degree
 from core.geometry.rpc import Floats, Rpc
+from core.geometry.triangulation import misses
 from core.geometry.viewing import metric_slopes
 
 TERMS = 6
@@ -101,30 +102,11 @@ def normal(
     ground
         (points, 3): longitude, latitude, height.
     corrections
-        (images, 6).
+        (k,): six of each image, pixels.
     """
-    basis = extent.basis(measured.row, measured.col)
-    slopes = np.stack([metric_slopes(rpc, *ground.T) for rpc in rpcs])
-    seen = [rpc.project(*ground.T) for rpc in rpcs]
-    added = np.einsum("ipt,iat->ipa", basis, split(corrections))
-    misses = (
-        np.stack(
-            [
-                measured.row - np.stack([part.row for part in seen]),
-                measured.col - np.stack([part.col for part in seen]),
-            ],
-            axis=-1,
-        )
-        - added
-    )
-    fine = np.isfinite(misses).all(axis=-1) & np.isfinite(slopes).all(axis=(-1, -2))
-    inverse = np.where(fine, weights / measured.sigma**2, 0.0)
-    inverse = np.where(np.isfinite(inverse), inverse, 0.0)
-    left, design = (
-        np.where(fine[..., None], misses, 0.0),
-        np.where(fine[..., None, None], slopes, 0.0),
-    )
-    effect = _effects(basis)
+    effect = _effects(extent.basis(measured.row, measured.col))
+    added = effect @ corrections
+    inverse, left, design = _linearised(rpcs, measured, weights, ground, added)
     trust, away = _held(measured, ground)
     own = np.einsum("ip,ipax,ipay->pxy", inverse, design, design)
     pull = np.einsum("ip,ipax,ipa->px", inverse, design, left) + trust * away
@@ -144,6 +126,28 @@ def normal(
     return Normal((matrix + matrix.T) / 2, side, square, step, response)
 
 
+def _linearised(
+    rpcs: Sequence[Rpc],
+    measured: Measured,
+    weights: Floats,
+    ground: Floats,
+    added: Floats,
+) -> tuple[Floats, Floats, Floats]:
+    """Inverse variances (images, points), misses (..., 2) and slopes (..., 2, 3); 0 if unknown.
+
+    `added` (images, points, 2) is what the corrections add to the projected places.
+    """
+    slopes = np.stack([metric_slopes(rpc, *ground.T) for rpc in rpcs])
+    left = misses(rpcs, measured.row, measured.col, *ground.T) - added
+    fine = np.isfinite(left).all(axis=-1) & np.isfinite(slopes).all(axis=(-1, -2))
+    inverse = np.where(fine, weights / measured.sigma**2, 0.0)
+    return (
+        np.where(np.isfinite(inverse), inverse, 0.0),
+        np.where(fine[..., None], left, 0.0),
+        np.where(fine[..., None, None], slopes, 0.0),
+    )
+
+
 def _held(measured: Measured, ground: Floats) -> tuple[Floats, Floats]:
     """Weights of the known places, and how far the points are from them; (points, 3), metres."""
     if measured.known is None or measured.known_sigma_m is None:
@@ -151,15 +155,6 @@ def _held(measured: Measured, ground: Floats) -> tuple[Floats, Floats]:
     lon, lat = _metres(ground)
     scale = np.stack([lon, lat, np.ones_like(lon)], axis=-1)
     return 1 / measured.known_sigma_m**2, (measured.known - ground) * scale
-
-
-def split(corrections: Floats) -> Floats:
-    """Corrections (images, 6) as (images, 2, 3): of row and of col, by 1, row, col."""
-    c = corrections
-    return np.stack(
-        [c[:, [0, 2, 3]], c[:, [1, 4, 5]]],
-        axis=1,
-    )
 
 
 def shifted(ground: Floats, step: Floats) -> Floats:

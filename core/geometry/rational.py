@@ -61,6 +61,15 @@ def _turned(lon: float) -> float:
 
 
 @kernel
+def _normalised(frame: Floats, lon: float, lat: float, height: float) -> tuple[float, float, float]:
+    return (
+        _turned(lon - frame[0, 0]) / frame[0, 1],
+        (lat - frame[1, 0]) / frame[1, 1],
+        (height - frame[2, 0]) / frame[2, 1],
+    )
+
+
+@kernel
 def _in_range(frame: Floats, x: float, y: float, z: float) -> bool:
     # NaN is not in range.
     return bool(abs(x) <= frame[0, 2] and abs(y) <= frame[1, 2] and abs(z) <= frame[2, 2])
@@ -117,9 +126,7 @@ def project_into(
 ) -> None:
     """Image coordinates of points, all (n,); NaN outside the model's range."""
     for k in range(lon.size):
-        x = _turned(lon[k] - frame[0, 0]) / frame[0, 1]
-        y = (lat[k] - frame[1, 0]) / frame[1, 1]
-        z = (height[k] - frame[2, 0]) / frame[2, 1]
+        x, y, z = _normalised(frame, lon[k], lat[k], height[k])
         inside[k] = _in_range(frame, x, y, z)
         row[k] = np.nan
         col[k] = np.nan
@@ -136,9 +143,7 @@ def derivatives_into(
 ) -> None:
     """Derivatives of (row, col) by (lon, lat, height), (n, 2, 3); NaN outside the range."""
     for k in range(lon.size):
-        x = _turned(lon[k] - frame[0, 0]) / frame[0, 1]
-        y = (lat[k] - frame[1, 0]) / frame[1, 1]
-        z = (height[k] - frame[2, 0]) / frame[2, 1]
+        x, y, z = _normalised(frame, lon[k], lat[k], height[k])
         if not _in_range(frame, x, y, z):
             out[k] = np.nan
             continue
@@ -230,9 +235,7 @@ def _normal_equations(
         if weights[i] <= 0:
             continue
         frame = frames[i]
-        x = _turned(lon - frame[0, 0]) / frame[0, 1]
-        y = (lat - frame[1, 0]) / frame[1, 1]
-        z = (height - frame[2, 0]) / frame[2, 1]
+        x, y, z = _normalised(frame, lon, lat, height)
         for axis in range(2):
             ratio, on_x, on_y, on_z = _ratio(terms[i, 2 * axis], terms[i, 2 * axis + 1], x, y, z)
             scale = frame[3 + axis, 1]
@@ -361,9 +364,7 @@ def _intersected(
     for i in range(weights.size):
         if weights[i] > 0:
             frame = frames[i]
-            x = _turned(lon - frame[0, 0]) / frame[0, 1]
-            y = (lat - frame[1, 0]) / frame[1, 1]
-            z = (height - frame[2, 0]) / frame[2, 1]
+            x, y, z = _normalised(frame, lon, lat, height)
             settled = settled and _in_range(frame, x, y, z)
     out[0] = _turned(lon)
     out[1] = lat

@@ -11,6 +11,7 @@ https://doi.org/10.14358/PERS.69.1.59
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import NamedTuple
@@ -153,10 +154,7 @@ class Rpc:
         height
             Metres above the ellipsoid.  The three are broadcast.
         """
-        (lon, lat, height), shape = _flat(lon, lat, height)
-        row, col, inside = np.empty_like(lon), np.empty_like(lon), np.empty(lon.shape, np.bool_)
-        project_into(*self.packed, lon, lat, height, row, col, inside)
-        return ImagePoints(row.reshape(shape), col.reshape(shape), inside.reshape(shape))
+        return ImagePoints(*self._places(project_into, lon, lat, height))
 
     def locate(self, row: ArrayLike, col: ArrayLike, height: ArrayLike) -> GroundPoints:
         """Where pixels lie on the ground if the ground has this height: the inverse of `project`.
@@ -170,10 +168,17 @@ class Rpc:
         height
             Metres above the ellipsoid.  The three are broadcast.
         """
-        (row, col, height), shape = _flat(row, col, height)
-        lon, lat, inside = np.empty_like(row), np.empty_like(row), np.empty(row.shape, np.bool_)
-        locate_into(*self.packed, row, col, height, lon, lat, inside)
-        return GroundPoints(lon.reshape(shape), lat.reshape(shape), inside.reshape(shape))
+        return GroundPoints(*self._places(locate_into, row, col, height))
+
+    def _places(
+        self, into: Callable[..., None], *places: ArrayLike
+    ) -> tuple[Floats, Floats, Flags]:
+        """Two coordinates and whether they are known, of the shape that places broadcast to."""
+        flat, shape = flattened(*places)
+        first, second = np.empty_like(flat[0]), np.empty_like(flat[0])
+        inside = np.empty(flat[0].shape, np.bool_)
+        into(*self.packed, *flat, first, second, inside)
+        return first.reshape(shape), second.reshape(shape), inside.reshape(shape)
 
     def derivatives(self, lon: ArrayLike, lat: ArrayLike, height: ArrayLike) -> Floats:
         """How points move in the image when they move on the ground.
@@ -184,7 +189,7 @@ class Rpc:
             Shape (..., 2, 3): derivatives of row and col (pixels) by lon and lat (degrees) and
             height (metres); NaN outside the model's range.
         """
-        (lon, lat, height), shape = _flat(lon, lat, height)
+        (lon, lat, height), shape = flattened(lon, lat, height)
         out = np.empty((lon.size, 2, 3))
         derivatives_into(*self.packed, lon, lat, height, out)
         return out.reshape(*shape, 2, 3)
@@ -209,7 +214,8 @@ class Rpc:
         )
 
 
-def _flat(*values: ArrayLike) -> tuple[list[Floats], tuple[int, ...]]:
-    """Values broadcast to one shape, as flat float64 arrays, and that shape."""
+def flattened(*values: ArrayLike) -> tuple[list[Floats], tuple[int, ...]]:
+    """Values broadcast to one shape, as flat float64 arrays of their own, and that shape."""
     arrays = np.broadcast_arrays(*(np.asarray(value, np.float64) for value in values))
-    return [np.ascontiguousarray(array).ravel() for array in arrays], arrays[0].shape
+    # Copies: compiled loops have one signature, and what was broadcast may not be written to.
+    return [array.flatten() for array in arrays], arrays[0].shape

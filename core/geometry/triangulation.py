@@ -89,6 +89,25 @@ def intersect(
     return Intersections(lon, lat, height, error, height_sigma, valid.reshape(shape))
 
 
+def misses(
+    rpcs: Sequence[Rpc],
+    rows: Floats,
+    cols: Floats,
+    lon: ArrayLike,
+    lat: ArrayLike,
+    height: ArrayLike,
+) -> Floats:
+    """Measured less projected (row, col), (n, ..., 2), pixels; NaN where one of them is."""
+    seen = [rpc.project(lon, lat, height) for rpc in rpcs]
+    return np.stack(
+        [
+            rows - np.stack([image.row for image in seen]),
+            cols - np.stack([image.col for image in seen]),
+        ],
+        axis=-1,
+    )
+
+
 def _by_point(values: Floats, images: int) -> Floats:
     """Values (images, ...) as (points, images), contiguous."""
     return np.ascontiguousarray(values.reshape(images, -1).T)

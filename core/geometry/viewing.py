@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from shapely import Polygon, affinity, intersection_all
 
 from core.geometry.rational import metres_per_degree
-from core.geometry.rpc import Floats, Rpc
+from core.geometry.rpc import Floats, Rpc, flattened
 
 
 class Sight(NamedTuple):
@@ -157,11 +157,7 @@ def _beside(polygon: Polygon, lon: float) -> Polygon:
 def metric_slopes(rpc: Rpc, lon: ArrayLike, lat: ArrayLike, height: ArrayLike) -> Floats:
     """Derivatives of row and col by metres east, north and up, (..., 2, 3)."""
     slopes = rpc.derivatives(lon, lat, height)
-    points = slopes.shape[:-2]
-    # Flat and contiguous: the compiled loop has one signature.
-    where, above = (
-        np.array(np.broadcast_to(part, points), np.float64).ravel() for part in (lat, height)
-    )
+    (_, where, above), points = flattened(lon, lat, height)
     lon_metres, lat_metres = metres_per_degree(where, above)
     slopes[..., 0] /= lon_metres.reshape(*points, 1)
     slopes[..., 1] /= lat_metres.reshape(*points, 1)

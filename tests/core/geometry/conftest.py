@@ -10,6 +10,7 @@ import rasterio
 from pyproj import Transformer
 
 from core.geometry.rpc import Rpc
+from core.io.products.stereo.models import model_in_tags
 
 CENTRE = (5.5, 43.3, 400.0)
 """Longitude, latitude, height that all cameras look at."""
@@ -171,15 +172,6 @@ def real_images(shared_data: Path) -> Mapping[str, RealImage]:
     for file in files:
         with rasterio.open(file) as source:
             images[f"{file.parent.name}/{file.name}"] = RealImage(
-                _own(source.rpcs), source.rpcs, source.shape
+                model_in_tags(source.tags(ns="RPC"), file.name, ""), source.rpcs, source.shape
             )
     return images
-
-
-def _own(rpc: rasterio.rpc.RPC) -> Rpc:
-    return Rpc(
-        rpc.line_off, rpc.samp_off, rpc.lat_off, rpc.long_off, rpc.height_off,
-        rpc.line_scale, rpc.samp_scale, rpc.lat_scale, rpc.long_scale, rpc.height_scale,
-        tuple(rpc.line_num_coeff), tuple(rpc.line_den_coeff),
-        tuple(rpc.samp_num_coeff), tuple(rpc.samp_den_coeff),
-    )  # fmt: skip

@@ -1,5 +1,6 @@
 import math
 import pickle
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from rasterio.transform import RPCTransformer
 
 from core.errors import BadRpc
+from core.geometry.rational import derivatives_into, locate_into, project_into
 from core.geometry.rpc import HEIGHT_RANGE, LEAST_HEIGHT_MARGIN, PLANE_RANGE, Rpc
 
 METRES = 111_000
@@ -116,6 +118,23 @@ def test_arguments_are_broadcast_and_left_as_they_are(stereo_rpcs: tuple[Rpc, Rp
     np.testing.assert_allclose(back.row, np.broadcast_to(rows, (3, 2)), atol=1e-4)
     np.testing.assert_allclose(back.col, np.broadcast_to(cols, (3, 2)), atol=1e-4)
     assert rows.tolist() == [[19000], [20000], [21000]]
+
+
+def test_loops_are_compiled_once_whatever_the_arguments(
+    stereo_rpcs: tuple[Rpc, Rpc, Rpc],
+) -> None:
+    rpc = stereo_rpcs[0]
+    lon, lat, height = inside_range(rpc, 40)
+    locked = lon.reshape(8, 5)
+    locked.flags.writeable = False
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for place in ((lon, lat, 300.0), (locked, lat[:5], 300.0), (lon[::2], lat[0], height[:1])):
+            seen = rpc.project(*place)
+            rpc.derivatives(*place)
+            rpc.locate(seen.row.T, seen.col.T, 300)
+    for loop in (project_into, locate_into, derivatives_into):
+        assert len(loop.signatures) == 1
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])

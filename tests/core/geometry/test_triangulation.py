@@ -30,6 +30,15 @@ def seen(rpcs: tuple[Rpc, ...], points: list[np.ndarray]) -> tuple[np.ndarray, n
     return np.stack([i.row for i in images]), np.stack([i.col for i in images])
 
 
+def one_point(
+    rpcs: Rpcs,
+) -> tuple[tuple[Rpc, Rpc], list[np.ndarray], np.ndarray, np.ndarray]:
+    """The outer two models, a point, and its rows and columns in them."""
+    pair = rpcs[0], rpcs[2]
+    truth = [np.array([5.51]), np.array([43.31]), np.array([420.0])]
+    return pair, truth, *seen(pair, truth)
+
+
 def distance(points: Intersections, truth: list[np.ndarray]) -> np.ndarray:
     return np.linalg.norm(ecef(points.lon, points.lat, points.height) - ecef(*truth), axis=-1)
 
@@ -70,9 +79,7 @@ def test_points_come_back_from_their_pixels(
 def test_an_error_across_the_epipolar_direction_is_seen_and_moves_the_height_little(
     stereo_rpcs: Rpcs,
 ) -> None:
-    first, _, second = stereo_rpcs
-    truth = [np.array([5.51]), np.array([43.31]), np.array([420.0])]
-    rows, cols = seen((first, second), truth)
+    (first, second), _, rows, cols = one_point(stereo_rpcs)
     along = epipolar(first, second, rows[0, 0], cols[0, 0], 420.0)
     along /= np.linalg.norm(along)
     for sign in (-1, 1):
@@ -90,9 +97,7 @@ def test_an_error_across_the_epipolar_direction_is_seen_and_moves_the_height_lit
 def test_an_error_along_the_epipolar_direction_goes_into_the_height_unseen(
     stereo_rpcs: Rpcs,
 ) -> None:
-    first, _, second = stereo_rpcs
-    truth = [np.array([5.51]), np.array([43.31]), np.array([420.0])]
-    rows, cols = seen((first, second), truth)
+    (first, second), truth, rows, cols = one_point(stereo_rpcs)
     along = epipolar(first, second, rows[0, 0], cols[0, 0], 420.0)
     step = along / np.linalg.norm(along)
     rows[1] += step[0]

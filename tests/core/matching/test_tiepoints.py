@@ -10,6 +10,7 @@ from core.geometry.adjustment import Adjustment, adjust
 from core.geometry.control import ControlPoint
 from core.geometry.rpc import Rpc
 from core.geometry.triangulation import Intersections, intersect
+from core.io.products.stereo.models import model_in_tags
 from core.matching.arrays import Layer
 from core.matching.corners import corners
 from core.matching.tiepoints import TieImage, TiePoints, tie_points
@@ -23,12 +24,7 @@ SPOILED = Disturbances()
 
 
 def own(rpc: rasterio.rpc.RPC) -> Rpc:
-    return Rpc(
-        rpc.line_off, rpc.samp_off, rpc.lat_off, rpc.long_off, rpc.height_off,
-        rpc.line_scale, rpc.samp_scale, rpc.lat_scale, rpc.long_scale, rpc.height_scale,
-        tuple(rpc.line_num_coeff), tuple(rpc.line_den_coeff),
-        tuple(rpc.samp_num_coeff), tuple(rpc.samp_den_coeff),
-    )  # fmt: skip
+    return model_in_tags(rpc.to_gdal(), "the image", "")
 
 
 def layer(values: np.ndarray, known: np.ndarray | None = None) -> Layer:

@@ -5,6 +5,7 @@ import numpy as np
 from core.geometry.rpc import Rpc
 from core.geometry.triangulation import intersect
 from core.geometry.viewing import common_ground, footprint, line_of_sight
+from core.io.border import BorderZeros
 from core.matching.arrays import Field, Layer
 from core.matching.dense import match
 from core.matching.disparity import finished
@@ -12,6 +13,7 @@ from core.matching.filtering import median_of_valid, outliers
 from core.matching.options import Matching
 from core.matching.semiglobal import consistent
 from core.matching.semiglobal import match as match_rows
+from core.matching.tiepoints import TieImage, tie_points
 from core.tiling import Window
 
 SIDE = 96
@@ -29,10 +31,18 @@ def warm() -> None:
     rows = match_rows(layer, layer, -3, 8)
     consistent(rows.left, rows.right)
     finished(layer, layer, rows.left)
-    _warm_geometry()
+    _warm_reading()
+    _warm_geometry(layer)
 
 
-def _warm_geometry() -> None:
+def _warm_reading() -> None:
+    zero = np.zeros((SIDE, SIDE), np.bool_)
+    margin = BorderZeros(zero.shape)
+    margin.feed(zero)
+    margin.mask(zero)
+
+
+def _warm_geometry(layer: Layer) -> None:
     rest = (0.0,) * 16
     one = (1.0, 0.0, 0.0, 0.0, *rest)
     right, down, leaning = ((0.0, *slopes, *rest) for slopes in ((1, 0, 0), (0, -1, 0), (1, 0, 1)))
@@ -43,3 +53,4 @@ def _warm_geometry() -> None:
     intersect([first, second], [0.0, 0.0], [0.0, 0.0])
     line_of_sight(first, 5.0, 45.0, 0.0)
     common_ground([footprint(rpc, (SIDE, SIDE), 0.0) for rpc in (first, second)])
+    tie_points([TieImage(layer, rpc) for rpc in (first, second)], (-10.0, 10.0))

@@ -9,7 +9,7 @@ import numpy as np
 from core.geometry.bias import Correction
 from core.geometry.normal import TERMS, Measured
 from core.geometry.rational import metres_per_degree
-from core.geometry.rpc import Floats, Rpc
+from core.geometry.rpc import Floats, Rpc, transferred
 from core.geometry.triangulation import intersect, misses
 
 Models = tuple[Sequence[Rpc], Sequence[Rpc]]
@@ -194,10 +194,7 @@ def pair_residuals(
 
 def _across(first: Rpc, second: Rpc, row: Floats, col: Floats, height: Floats) -> Floats:
     """Distance of points in the second image from the epipolar lines of those in the first."""
-    ends = []
-    for level in (height, height + 10.0):
-        ground = first.locate(row[0], col[0], level)
-        ends.append(second.project(ground.lon, ground.lat, level))
+    ends = [transferred(first, second, row[0], col[0], level) for level in (height, height + 10)]
     down, right = ends[1].row - ends[0].row, ends[1].col - ends[0].col
     length = np.hypot(down, right)
     distance: Floats = ((col[1] - ends[0].col) * down - (row[1] - ends[0].row) * right) / length

@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from core.geometry.rpc import Floats, Rpc
+from core.geometry.rpc import Floats, Rpc, transferred
 from core.geometry.triangulation import Intersections, intersect
 
 PROBE_M = 50.0
@@ -70,12 +70,8 @@ class EpipolarFrame:
 
     def reference_positions(self) -> Positions:
         """Where the lattice's points lie in the reference image."""
-        down = self.pitch * np.arange(self.shape[0])[:, None]
-        right = self.pitch * np.arange(self.shape[1])[None, :]
-        row, col = self.direction
-        return Positions(
-            self.origin[0] + right * row + down * col, self.origin[1] + right * col - down * row
-        )
+        down, right = (self.pitch * np.arange(count, dtype=np.float64) for count in self.shape)
+        return self._place(down[:, None], right[None, :])
 
     def secondary_positions(self, heights: Floats) -> Positions:
         """Where the lattice's points lie in the secondary image if the ground has these heights.
@@ -85,8 +81,7 @@ class EpipolarFrame:
         heights
             Metres above the ellipsoid, of the lattice's shape.
         """
-        ground = self.reference.locate(*self.reference_positions(), heights)
-        seen = self.secondary.project(ground.lon, ground.lat, heights)
+        seen = transferred(self.reference, self.secondary, *self.reference_positions(), heights)
         return Positions(seen.row, seen.col)
 
     def matched_positions(self, heights: Floats, disparity: NDArray[np.float32]) -> Positions:
@@ -115,13 +110,17 @@ class EpipolarFrame:
 
     def columns_per_metre(self, height: float) -> float:
         """Disparity that a metre of height makes in the middle of the lattice."""
-        row, col = (count * self.pitch / 2 for count in self.shape)
-        middle = (
-            self.origin[0] + col * self.direction[0] + row * self.direction[1],
-            self.origin[1] + col * self.direction[1] - row * self.direction[0],
-        )
+        down, right = (np.array([count * self.pitch / 2]) for count in self.shape)
+        middle = self._place(down, right)
         motion = _epipolar_motion(self.reference, self.secondary, middle, height)
         return float(np.hypot(*motion)) / self.pitch
+
+    def _place(self, down: Floats, right: Floats) -> Positions:
+        """What lies so many pixels of the reference across and along the lattice."""
+        row, col = self.direction
+        return Positions(
+            self.origin[0] + right * row + down * col, self.origin[1] + right * col - down * row
+        )
 
 
 def epipolar_frame(
@@ -162,15 +161,14 @@ def epipolar_frame(
 
 
 def _epipolar_motion(
-    reference: Rpc, secondary: Rpc, place: tuple[float, float], height: float
+    reference: Rpc, secondary: Rpc, place: tuple[ArrayLike, ArrayLike], height: float
 ) -> NDArray[np.float64]:
     """How what a pixel of the secondary sees moves in the reference as its height falls, px/m."""
-    ground = reference.locate(*place, height)
-    seen = secondary.project(ground.lon, ground.lat, height)
+    seen = transferred(reference, secondary, *place, height)
     moved = []
     for level in (height - PROBE_M, height + PROBE_M):
-        under = secondary.locate(seen.row, seen.col, level)
-        moved.append(np.array(reference.project(under.lon, under.lat, level)[:2]).ravel())
+        back = transferred(secondary, reference, seen.row, seen.col, level)
+        moved.append(np.array(back[:2]).ravel())
     motion: NDArray[np.float64] = (moved[0] - moved[1]) / (2 * PROBE_M)
     return motion
 

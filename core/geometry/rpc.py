@@ -214,6 +214,14 @@ class Rpc:
         )
 
 
+def transferred(
+    reference: Rpc, secondary: Rpc, row: ArrayLike, col: ArrayLike, height: ArrayLike
+) -> ImagePoints:
+    """Where pixels of one image appear in another if the ground has this height."""
+    ground = reference.locate(row, col, height)
+    return secondary.project(ground.lon, ground.lat, height)
+
+
 def flattened(*values: ArrayLike) -> tuple[list[Floats], tuple[int, ...]]:
     """Values broadcast to one shape, as flat float64 arrays of their own, and that shape."""
     arrays = np.broadcast_arrays(*(np.asarray(value, np.float64) for value in values))

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from core.geometry.rpc import Rpc
+from core.geometry.rpc import Rpc, transferred
 from core.kernel import kernel
 from core.matching.arrays import Floats, Layer
 from core.matching.interpolation import Places
@@ -150,8 +150,7 @@ def bands(
 
 
 def _seen(reference: Rpc, secondary: Rpc, row: Places, col: Places, height: float) -> Places:
-    ground = reference.locate(row, col, height)
-    seen = secondary.project(ground.lon, ground.lat, height)
+    seen = transferred(reference, secondary, row, col, height)
     return np.stack([seen.row, seen.col], axis=-1)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.matching.arrays import Floats, Layer
-from core.matching.refinement import gradients
+from core.matching.refinement import gradients, smaller_eigenvalue
 from core.matching.windows import box_sum, normalised
 
 NORMALISING_RADIUS = 12
@@ -67,9 +67,9 @@ def _strength(image: Layer) -> Floats:
     floor = FLOOR * float(known.std()) if known.size else 0.0
     plain = normalised(image.values, image.weights, NORMALISING_RADIUS, max(floor, 1e-6))
     slope = gradients(plain)
-    rr, rc, cc = (
-        box_sum(product, TENSOR_RADIUS) / np.float32((2 * TENSOR_RADIUS + 1) ** 2)
-        for product in (slope.rows**2, slope.rows * slope.cols, slope.cols**2)
+    return smaller_eigenvalue(
+        *(
+            box_sum(product, TENSOR_RADIUS) / np.float32((2 * TENSOR_RADIUS + 1) ** 2)
+            for product in (slope.rows**2, slope.rows * slope.cols, slope.cols**2)
+        )
     )
-    smaller: Floats = (rr + cc) / 2 - np.hypot((rr - cc) / 2, rc)
-    return smaller

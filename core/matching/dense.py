@@ -15,7 +15,7 @@ from core.matching.arrays import Bits, Field, Floats, Layer
 from core.matching.interpolation import bilinear
 from core.matching.options import COARSE_MARGIN, MARGIN, Matching
 from core.matching.pyramid import crop, finer, pyramid
-from core.matching.refinement import PRIOR, Refined, refine
+from core.matching.refinement import PRIOR, Refined, refine, smaller_eigenvalue
 from core.matching.search import best_shift
 from core.matching.windows import box_sum, normalised
 from core.reasons import Reason
@@ -148,10 +148,8 @@ def _reasons(reference: Layer, refined: Refined, share: Floats, options: Matchin
     reasons[empty] |= np.uint16(Reason.NODATA_REFERENCE)
     lost = (refined.warped.weights == 0) | (share < LEAST_SHARE)
     reasons[lost & (reasons == 0)] |= np.uint16(Reason.NODATA_SECONDARY)
-    rr, rc, cc = refined.normal
-    smaller = (rr + cc) / 2 - np.hypot((rr - cc) / 2, rc)
     prior = PRIOR * options.regularisation * options.window**2
-    flat = smaller - prior < LEAST_TEXTURE * options.window**2 * share
+    flat = smaller_eigenvalue(*refined.normal) - prior < LEAST_TEXTURE * options.window**2 * share
     reasons[flat & (reasons == 0)] |= np.uint16(Reason.NO_TEXTURE)
     beyond = np.maximum(abs(refined.field.rows), abs(refined.field.cols)) > options.search_px + 1
     unsettled = (refined.last_step > UNSETTLED) | beyond

@@ -2,10 +2,10 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from core.kernel import kernel
 from core.matching.arrays import Field, Floats
+from core.matching.speckle import speckles
 
 Mask = NDArray[np.bool_]
 """Bool [row, col]."""
@@ -55,13 +55,7 @@ def small_patches(kept: Mask, minimum: int) -> Mask:
 
     The halo is `minimum`: what is smaller and touches a tile lies wholly within that distance.
     """
-    labels, count = ndimage.label(kept)
-    if count == 0:
-        return np.zeros(kept.shape, np.bool_)
-    small = np.bincount(labels.ravel(), minlength=count + 1) < minimum
-    small[0] = False
-    found: Mask = small[labels]
-    return found
+    return speckles(np.zeros(kept.shape, np.float32), kept, minimum)
 
 
 @kernel

@@ -95,6 +95,11 @@ def gradients(values: Floats) -> Field:
     return Field(rows, cols)
 
 
+def smaller_eigenvalue(rr: Floats, rc: Floats, cc: Floats) -> Floats:
+    """Of the gradient tensor [[rr, rc], [rc, cc]]: 0 where there is an edge at most."""
+    return np.asarray((rr + cc) / 2 - np.hypot((rr - cc) / 2, rc), np.float32)
+
+
 @kernel
 def _gradients_into(values: Floats, rows: Floats, cols: Floats) -> None:
     height, width = values.shape

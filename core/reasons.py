@@ -31,7 +31,11 @@ class Reason(IntFlag):
     ISOLATED = 1 << 11
     """In a patch of too few measured pixels."""
     TOO_LARGE = 1 << 12
-    """The displacement is larger than the maximum that was allowed."""
+    """The displacement, or the intersection error, is larger than the maximum that was allowed."""
+    AMBIGUOUS = 1 << 13
+    """Another place fits nearly as well, as on repeated texture."""
+    OCCLUDED = 1 << 14
+    """Hidden from one of the images by something higher."""
     FILLED = 1 << 15
     """The value was filled from its surroundings, not measured."""
 
@@ -49,6 +53,8 @@ TEXT: dict[Reason, str] = {
     Reason.USER_MASK: "removed by the user's mask",
     Reason.OUTLIER: "far from its neighbours",
     Reason.ISOLATED: "isolated patch",
-    Reason.TOO_LARGE: "displacement above the maximum",
+    Reason.TOO_LARGE: "displacement or intersection error above the maximum",
+    Reason.AMBIGUOUS: "ambiguous: another place fits nearly as well",
+    Reason.OCCLUDED: "hidden from one of the images",
     Reason.FILLED: "filled, not measured",
 }

@@ -1,0 +1,256 @@
+"""Scattered points of a surface on the cells of a grid.
+
+A cell takes points no further from its centre than its side.  Where they lie on several surfaces (a
+roof and the ground beside it) it takes those of the one that covers the centre: the surface with
+the largest weight, weights falling off with the distance from the centre.  Through its points goes
+a plane, by least squares, and the height is the plane's at the centre: on a slope a mean would be
+drawn to where most points lie.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.kernel import kernel
+
+Floats = NDArray[np.float64]
+Layer = NDArray[np.float32]
+Counts = NDArray[np.uint16]
+Places = NDArray[np.int64]
+
+REACH = 1.0
+"""Distance from the centre, in cells, of the furthest point that counts."""
+
+WIDTH = 0.45
+"""Standard deviation of the weights, in cells."""
+
+SEEDS = 8
+"""So many of the nearest points are tried as the middle of a surface."""
+
+STEP_M = 0.4
+"""By so much, metres, points of one surface may differ in height where they lie together, ..."""
+
+STEEP = 1.0
+"""... more by this for each metre between them, ..."""
+
+NOISE = 2.0
+"""... and by this times their standard deviations."""
+
+STIFFNESS = 0.2
+"""Holds planes level that too few points determine: the standard deviation of the points' places,
+in cells, at which half of a slope is believed."""
+
+LEAST_SIGMA_M = 0.05
+"""Standard deviation that is taken for smaller ones when points are weighed."""
+
+
+class Points(NamedTuple):
+    """Measured points; all of one length.  Points with NaN in any of them are left out."""
+
+    x: Floats
+    """Metres to the east in the grid's reference system."""
+    y: Floats
+    """Metres to the north."""
+    height: Floats
+    """Metres."""
+    sigma: Floats
+    """Standard deviation of the height, metres."""
+    error: Floats
+    """Intersection error, metres."""
+    score: Floats
+    """Correlation of the matched windows."""
+
+
+class Cells(NamedTuple):
+    """Cells of a grid; all (rows, cols)."""
+
+    height: Layer
+    """Metres at the cell's centre; NaN where no point is near."""
+    sigma: Layer
+    """Standard deviation of the height, metres: that of the points, whose errors are alike because
+    their matching windows overlap, and their scatter about the plane."""
+    error: Layer
+    """Mean intersection error of the points, metres."""
+    score: Layer
+    """Mean correlation of the points."""
+    count: Counts
+    """Number of points."""
+
+
+def gridded(
+    points: Points, origin: tuple[float, float], cell: float, shape: tuple[int, int]
+) -> Cells:
+    """Heights at the centres of cells.
+
+    Parameters
+    ----------
+    origin
+        x of the west edge and y of the north edge, metres.
+    cell
+        Side of a cell, metres.
+    shape
+        Rows and columns.  Points outside of them count for the cells that they are near.
+    """
+    if not cell > 0:
+        raise ValueError(f"cells with a side of {cell} m have no points")
+    near = _near(points, origin, cell, shape)
+    # Rows down and columns right, in cells, counted from the centre of the first.
+    row = (origin[1] - points.y[near]) / cell - 0.5
+    col = (points.x[near] - origin[0]) / cell - 0.5
+    values = np.empty((near.size, 6))
+    for number, part in enumerate((row, col, *points[2:])):
+        values[:, number] = part if number < 2 else part[near]
+    starts, order = _binned(values, shape)
+    cells = Cells(
+        *(np.full(shape, np.nan, np.float32) for _ in range(4)), np.zeros(shape, np.uint16)
+    )
+    _cells_into(values[order], starts, cell, *cells)
+    return cells
+
+
+def _near(
+    points: Points, origin: tuple[float, float], cell: float, shape: tuple[int, int]
+) -> Places:
+    """Numbers of the points that some cell may take."""
+    west, north = origin[0] - cell, origin[1] + cell
+    east, south = origin[0] + cell * (shape[1] + 1), origin[1] - cell * (shape[0] + 1)
+    # Comparisons with NaN are false.
+    inside = (points.x > west) & (points.x < east) & (points.y > south) & (points.y < north)
+    known = np.isfinite(points.height + points.sigma + points.error + points.score)
+    return np.flatnonzero(inside & known)
+
+
+def _binned(values: Floats, shape: tuple[int, int]) -> tuple[Places, Places]:
+    """Where the points of each cell begin, and the order that brings them together.
+
+    Cells are counted row by row, with one more on each side.
+    """
+    row, col = (np.floor(values[:, axis] + 1.5).astype(np.int64) for axis in (0, 1))
+    row, col = np.clip(row, 0, shape[0] + 1), np.clip(col, 0, shape[1] + 1)
+    number = row * (shape[1] + 2) + col
+    counts = np.bincount(number, minlength=(shape[0] + 2) * (shape[1] + 2))
+    starts = np.concatenate([[0], np.cumsum(counts)])
+    return starts, np.argsort(number, kind="stable")
+
+
+@kernel
+def _taken(
+    values: Floats, starts: Places, width: int, i: int, j: int, taken: Places, away: Floats
+) -> int:
+    """Fill `taken` with the points near the centre of a cell, the nearest first; their number."""
+    count = 0
+    reach = REACH * REACH
+    for k in range(i, i + 3):
+        # The cells beside one another in a row have their points in a row.
+        first = starts[k * (width + 2) + j]
+        last = starts[k * (width + 2) + j + 3]
+        for number in range(first, last):
+            down, right = values[number, 0] - i, values[number, 1] - j
+            square = down * down + right * right
+            if square > reach:
+                continue
+            place = count
+            while place > 0 and away[place - 1] > square:
+                away[place], taken[place] = away[place - 1], taken[place - 1]
+                place -= 1
+            away[place], taken[place] = square, number
+            count += 1
+    return count
+
+
+@kernel
+def _weight(square: float, sigma: float) -> float:
+    least = max(sigma, LEAST_SIGMA_M)
+    return math.exp(-square / (2 * WIDTH * WIDTH)) / (least * least)
+
+
+@kernel
+def _of_one_surface(values: Floats, one: int, other: int, cell: float) -> bool:
+    down = values[one, 0] - values[other, 0]
+    right = values[one, 1] - values[other, 1]
+    allowed = STEP_M + STEEP * cell * math.sqrt(down * down + right * right)
+    allowed += NOISE * math.sqrt(values[one, 3] ** 2 + values[other, 3] ** 2)
+    return abs(values[one, 2] - values[other, 2]) <= allowed
+
+
+@kernel
+def _seed(values: Floats, taken: Places, weights: Floats, count: int, cell: float) -> int:
+    """Which point's surface weighs most."""
+    best, most = 0, 0.0
+    for one in range(min(count, SEEDS)):
+        total = 0.0
+        for other in range(count):
+            if _of_one_surface(values, taken[one], taken[other], cell):
+                total += weights[other]
+        if total > most:
+            best, most = one, total
+    return best
+
+
+@kernel
+def _cells_into(
+    values: Floats,
+    starts: Places,
+    cell: float,
+    height: Layer,
+    sigma: Layer,
+    error: Layer,
+    score: Layer,
+    number: Counts,
+) -> None:
+    rows, cols = height.shape
+    most = 0
+    for i in range(rows):
+        for j in range(cols):
+            near = 0
+            for k in range(i, i + 3):
+                near += starts[k * (cols + 2) + j + 3] - starts[k * (cols + 2) + j]
+            most = max(most, near)
+    taken, away, weights = np.empty(most, np.int64), np.empty(most), np.empty(most)
+    stiff = STIFFNESS * STIFFNESS
+    for i in range(rows):
+        for j in range(cols):
+            count = _taken(values, starts, cols, i, j, taken, away)
+            if count == 0:
+                continue
+            for n in range(count):
+                weights[n] = _weight(away[n], values[taken[n], 3])
+            seed = taken[_seed(values, taken, weights, count, cell)]
+            total, used = 0.0, 0
+            y, x, h, s, e, c = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+            yy, yx, xx, yh, xh, hh = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+            base = values[seed, 2]
+            for n in range(count):
+                if not _of_one_surface(values, seed, taken[n], cell):
+                    continue
+                point = values[taken[n]]
+                w, down, right, up = weights[n], point[0] - i, point[1] - j, point[2] - base
+                used += 1
+                total += w
+                y += w * down
+                x += w * right
+                h += w * up
+                s += w * point[3] * point[3]
+                e += w * point[4]
+                c += w * point[5]
+                yy += w * down * down
+                yx += w * down * right
+                xx += w * right * right
+                yh += w * down * up
+                xh += w * right * up
+                hh += w * up * up
+            y, x, h, s, e, c = y / total, x / total, h / total, s / total, e / total, c / total
+            yy, xx = yy / total - y * y + stiff, xx / total - x * x + stiff
+            yx, yh, xh = yx / total - y * x, yh / total - y * h, xh / total - x * h
+            determinant = yy * xx - yx * yx
+            south, east = (
+                (yh * xx - xh * yx) / determinant,
+                (xh * yy - yh * yx) / determinant,
+            )
+            scatter = max(hh / total - h * h - south * yh - east * xh, 0.0)
+            height[i, j] = base + h - south * y - east * x
+            sigma[i, j] = math.sqrt(s + scatter)
+            error[i, j], score[i, j] = e, c
+            number[i, j] = min(used, 65535)

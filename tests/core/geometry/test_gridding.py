@@ -1,0 +1,160 @@
+"""Gridding against a plain twin, and what it must do to slopes, walls, noise and gaps."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.geometry import gridding
+from core.geometry.gridding import Cells, Points, gridded
+
+ORIGIN = (500_000.0, 4_000_000.0)
+
+
+def points(
+    x: np.ndarray, y: np.ndarray, height: np.ndarray, sigma: float | np.ndarray = 0.1
+) -> Points:
+    """Points so far east and south of the corner."""
+    every = np.ones(x.size)
+    return Points(
+        ORIGIN[0] + x.ravel(),
+        ORIGIN[1] - y.ravel(),
+        np.asarray(height, float).ravel(),
+        sigma * every,
+        0.2 * every,
+        0.9 * every,
+    )
+
+
+def lattice(size: float, spacing: float, turn: float = 0.3) -> tuple[np.ndarray, np.ndarray]:
+    """Points of a turned lattice that covers a square and a little more."""
+    steps = np.arange(-2 * size, 2 * size, spacing)
+    u, v = np.meshgrid(steps, steps)
+    x, y = u * np.cos(turn) - v * np.sin(turn), u * np.sin(turn) + v * np.cos(turn)
+    near = (abs(x - size / 2) < size / 2 + 2) & (abs(y - size / 2) < size / 2 + 2)
+    return x[near], y[near]
+
+
+def centres(shape: tuple[int, int], cell: float) -> tuple[np.ndarray, np.ndarray]:
+    rows, cols = np.mgrid[: shape[0], : shape[1]]
+    return (cols + 0.5) * cell, (rows + 0.5) * cell
+
+
+def slow_cell(given: Points, x: float, y: float, cell: float) -> tuple[float, ...] | None:
+    """One cell by the definitions."""
+    matrix = np.array(given)
+    matrix = matrix[:, np.isfinite(matrix).all(axis=0)]
+    away = np.hypot(matrix[0] - x, matrix[1] - y)
+    order = np.argsort(away, kind="stable")
+    order = order[away[order] <= gridding.REACH * cell]
+    if not order.size:
+        return None
+    px, py, height, sigma, error, score = matrix[:, order]
+    away = away[order] / cell
+    least = np.maximum(sigma, gridding.LEAST_SIGMA_M)
+    weight = np.exp(-(away**2) / (2 * gridding.WIDTH**2)) / least**2
+    apart = np.hypot(px[:, None] - px, py[:, None] - py)
+    allowed = gridding.STEP_M + gridding.STEEP * apart
+    allowed += gridding.NOISE * np.hypot(sigma[:, None], sigma)
+    alike = abs(height[:, None] - height) <= allowed
+    same = alike[np.argmax((alike @ weight)[: gridding.SEEDS])]
+    weight = weight[same] / weight[same].sum()
+    places = np.stack([px[same] - x, py[same] - y]) / cell
+    middle, level = places @ weight, height[same] @ weight
+    spread = (places - middle[:, None]) * weight @ (places - middle[:, None]).T
+    both = (places - middle[:, None]) * weight @ (height[same] - level)
+    slope = np.linalg.solve(spread + gridding.STIFFNESS**2 * np.eye(2), both)
+    scatter = weight @ (height[same] - level) ** 2 - slope @ both
+    return (
+        level - slope @ middle,
+        np.sqrt(weight @ sigma[same] ** 2 + max(scatter, 0)),
+        error[same] @ weight,
+        score[same] @ weight,
+        same.sum(),
+    )
+
+
+@given(seed=st.integers(0, 10_000), cell=st.sampled_from([0.5, 1.0, 2.3]))
+def test_cells_are_those_of_the_plain_definition(seed: int, cell: float) -> None:
+    rng = np.random.default_rng(seed)
+    shape, number = (4, 5), int(rng.integers(0, 90))
+    x, y = (rng.uniform(-cell, (side + 1) * cell, number) for side in (5, 4))
+    height = rng.choice([100.0, 107.0], number) + 0.4 * x + rng.normal(0, 0.2, number)
+    given = points(x, y, height, rng.uniform(0.01, 0.5, number))
+    given.height[rng.random(number) < 0.1] = np.nan
+    given.sigma[rng.random(number) < 0.1] = np.nan
+    found = gridded(given, ORIGIN, cell, shape)
+    for i, j in np.ndindex(shape):
+        x_here, y_here = ORIGIN[0] + (j + 0.5) * cell, ORIGIN[1] - (i + 0.5) * cell
+        wanted = slow_cell(given, x_here, y_here, cell)
+        if wanted is None:
+            assert found.count[i, j] == 0
+            assert all(np.isnan(layer[i, j]) for layer in found[:4])
+        else:
+            assert np.array([layer[i, j] for layer in found]) == pytest.approx(wanted, abs=2e-4)
+
+
+@pytest.mark.parametrize("cell", [0.5, 1.0, 3.0])
+def test_a_slope_keeps_its_height_at_every_centre(cell: float) -> None:
+    x, y = lattice(20, 0.5)
+    shape = (int(20 / cell), int(20 / cell))
+    found = gridded(points(x, y, 300 + 0.5 * x - 0.25 * y), ORIGIN, cell, shape)
+    east, south = centres(shape, cell)
+    error = found.height - (300 + 0.5 * east - 0.25 * south)
+    # Planes are held a little; without them a slope of 1 in 2 is wrong by much more.
+    assert np.abs(error).max() < 0.12 * cell
+    assert np.abs(error).mean() < 0.04 * cell
+
+
+def test_a_wall_stands_between_the_cells_on_its_sides() -> None:
+    x, y = lattice(20, 0.5)
+    found = gridded(points(x, y, np.where(x < 10, 110.0, 100.0)), ORIGIN, 1.0, (20, 20))
+    east, _ = centres((20, 20), 1.0)
+    assert found.height == pytest.approx(np.where(east < 10, 110.0, 100.0), abs=1e-3)
+
+
+def test_a_lost_point_moves_no_cell() -> None:
+    x, y = lattice(20, 0.5)
+    height = np.full(x.size, 100.0)
+    height[::17] += 8
+    found = gridded(points(x, y, height), ORIGIN, 1.0, (20, 20))
+    assert found.height == pytest.approx(100, abs=1e-3)
+
+
+def test_larger_cells_have_less_noise() -> None:
+    x, y = lattice(60, 0.5)
+    height = np.random.default_rng(3).normal(100, 0.3, x.size)
+    noise = []
+    for cell in (0.5, 1.0, 2.0):
+        shape = (int(60 / cell), int(60 / cell))
+        noise.append(float(gridded(points(x, y, height, 0.3), ORIGIN, cell, shape).height.std()))
+    assert noise[1] < 0.6 * noise[0]
+    assert noise[2] < 0.6 * noise[1]
+
+
+def test_a_cell_has_a_height_only_if_a_point_is_as_near_as_its_side() -> None:
+    found = gridded(points(np.array([2.5]), np.array([2.5]), np.array([7.0])), ORIGIN, 1.0, (5, 5))
+    wanted = np.zeros((5, 5), bool)
+    wanted[1:4, 2] = wanted[2, 1:4] = True
+    assert (np.isfinite(found.height) == wanted).all()
+    assert (found.height[wanted] == 7).all()
+    assert (found.count == wanted).all()
+
+
+def test_a_part_of_the_grid_has_the_cells_of_the_whole() -> None:
+    x, y = lattice(20, 0.5)
+    rng = np.random.default_rng(5)
+    given = points(x, y, np.where(x + y < 22, 110, 100) + rng.normal(0, 0.1, x.size))
+    whole = gridded(given, ORIGIN, 1.0, (20, 20))
+    part = gridded(given, (ORIGIN[0] + 6, ORIGIN[1] - 3), 1.0, (9, 8))
+    for one, other in zip(Cells(*whole), Cells(*part), strict=True):
+        assert one[3:12, 6:14] == pytest.approx(other, abs=1e-3)
+
+
+def test_no_point_makes_no_cell_and_a_side_must_be_positive() -> None:
+    none = points(np.empty(0), np.empty(0), np.empty(0))
+    found = gridded(none, ORIGIN, 1.0, (3, 4))
+    assert found.height.shape == (3, 4)
+    assert np.isnan(found.height).all()
+    with pytest.raises(ValueError, match="side of 0"):
+        gridded(none, ORIGIN, 0.0, (3, 4))

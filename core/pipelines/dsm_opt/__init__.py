@@ -1,0 +1,1 @@
+"""DSM-OPT: surface models, orthoimages and point clouds from stereo satellite images."""

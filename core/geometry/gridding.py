@@ -8,6 +8,7 @@ drawn to where most points lie.
 """
 
 import math
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -63,7 +64,8 @@ class Points(NamedTuple):
     """Correlation of the matched windows."""
 
 
-class Cells(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Cells:
     """Cells of a grid; all (rows, cols)."""
 
     height: Layer
@@ -103,11 +105,10 @@ def gridded(
     for number, part in enumerate((row, col, *points[2:])):
         values[:, number] = part if number < 2 else part[near]
     starts, order = _binned(values, shape)
-    cells = Cells(
-        *(np.full(shape, np.nan, np.float32) for _ in range(4)), np.zeros(shape, np.uint16)
-    )
-    _cells_into(values[order], starts, cell, *cells)
-    return cells
+    height, sigma, error, score = (np.full(shape, np.nan, np.float32) for _ in range(4))
+    count = np.zeros(shape, np.uint16)
+    _cells_into(values[order], starts, cell, height, sigma, error, score, count)
+    return Cells(height, sigma, error, score, count)
 
 
 def _near(
@@ -172,7 +173,8 @@ def _of_one_surface(values: Floats, one: int, other: int, cell: float) -> bool:
     right = values[one, 1] - values[other, 1]
     allowed = STEP_M + STEEP * cell * math.sqrt(down * down + right * right)
     allowed += NOISE * math.sqrt(values[one, 3] ** 2 + values[other, 3] ** 2)
-    return abs(values[one, 2] - values[other, 2]) <= allowed
+    near: bool = abs(values[one, 2] - values[other, 2]) <= allowed
+    return near
 
 
 @kernel

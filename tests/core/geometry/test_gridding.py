@@ -4,7 +4,7 @@ from dataclasses import fields
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.geometry import gridding
@@ -77,6 +77,7 @@ def slow_cell(given: Points, x: float, y: float, cell: float) -> tuple[float, ..
     )
 
 
+@settings(deadline=None)
 @given(seed=st.integers(0, 10_000), cell=st.sampled_from([0.5, 1.0, 2.3]))
 def test_cells_are_those_of_the_plain_definition(seed: int, cell: float) -> None:
     rng = np.random.default_rng(seed)

@@ -1,26 +1,34 @@
-"""Runs MPIC-OPT in this process and reads what it wrote."""
+"""Runs MPIC-OPT in this process and reads what it wrote; what DSM-OPT makes of images."""
 
 import json
+import warnings
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import attrs
 import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from rasterio.errors import NotGeoreferencedWarning
+from rasterio.rpc import RPC
 
 from core.compute import Compute
-from core.declare import SourcePolicy, validate
+from core.declare import Pipeline, SourcePolicy, validate
 from core.grid import Grid
 from core.io.sources import Sources
 from core.pipelines import PIPELINES
+from core.pipelines.dsm_opt.declaration import DSM_OPT
+from core.pipelines.dsm_opt.images import open_images
 from core.pipelines.mpic_opt.declaration import MpicOptOutputs
 from core.pipelines.mpic_opt.inspection import inspect
 from core.pipelines.mpic_opt.run import run
 from core.progress import Progress
+from core.simulate.stereo.making import Stereo, make_stereo
 from core.workspace import Context, Workspace
 
 UNCORRECTED = {"coregistration": False, "deramp": False}
@@ -65,10 +73,13 @@ JOB = "https://example.org/ground/jobs/1"
 
 
 def context(
-    folder: Path, inputs: dict[str, Any], pool: Executor, **compute: Any
+    folder: Path,
+    inputs: dict[str, Any],
+    pool: Executor,
+    pipeline: Pipeline = PIPELINES["mpic-opt"],
+    **compute: Any,
 ) -> tuple[Any, Context, list]:
     workspace, reports = Workspace(folder), []
-    pipeline = PIPELINES["mpic-opt"]
     policy = SourcePolicy(roots=("/",))
     checked = validate(pipeline, json.dumps({"inputs": inputs}), policy)
     made = Context(
@@ -153,3 +164,75 @@ def write(tmp_path: Path) -> Callable[..., Path]:
 
 def grid_of(dataset: Any) -> Grid:
     return Grid(dataset.shape, dataset.transform, dataset.crs.to_wkt())
+
+
+@pytest.fixture
+def stereo(tmp_path: Path) -> Callable[..., tuple[Any, Context]]:
+    """The parameters and the context of a DSM-OPT job on images given as paths."""
+
+    def prepared(*images: Path, **inputs: Any) -> tuple[Any, Context]:
+        with ThreadPoolExecutor(1) as threads:
+            given = inputs | {"images": [source(path) for path in images]}
+            parameters, made, _ = context(tmp_path / "stereo", given, threads, DSM_OPT)
+        return parameters, made
+
+    return prepared
+
+
+@pytest.fixture
+def opened(stereo: Callable[..., tuple[Any, Context]]) -> Callable[..., Any]:
+    """The images of a DSM-OPT request, given as paths."""
+    return lambda *images, **inputs: open_images(*stereo(*images, **inputs))
+
+
+@cache
+def simulated(views: str, shape: tuple[int, int] = (128, 128)) -> Stereo:
+    return make_stereo("plain", views, shape=shape, seed=11)
+
+
+@pytest.fixture(scope="session")
+def plain_pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ...]:
+    """Two simulated images of a plain in the order of their times."""
+    return simulated("pair").write(tmp_path_factory.mktemp("pair"))
+
+
+@pytest.fixture(scope="session")
+def plain_triplet(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ...]:
+    """Three simulated images of a plain in the order of their times."""
+    return simulated("triplet").write(tmp_path_factory.mktemp("triplet"))
+
+
+@pytest.fixture
+def changed(tmp_path: Path) -> Callable[..., Path]:
+    """A copy of an image under another name, which may tell a time; another model or pixels."""
+
+    def copy(
+        path: Path,
+        name: str,
+        *,
+        model: dict[str, Any] | Path | None = None,
+        pixels: np.ndarray | None = None,
+        **profile: Any,
+    ) -> Path:
+        with rasterio.open(path) as dataset:
+            values = dataset.read() if pixels is None else pixels
+            rpc = dataset.rpcs
+            kept = {"driver": "GTiff", "dtype": values.dtype, "nodata": dataset.nodata}
+        if isinstance(model, Path):
+            with rasterio.open(model) as dataset:
+                rpc = dataset.rpcs
+        elif model is not None:
+            rpc = RPC(**{**vars_of(rpc), **model})
+        shape = {"count": values.shape[0], "height": values.shape[1], "width": values.shape[2]}
+        made = tmp_path / f"{name}.tif"
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            with rasterio.open(made, "w", **{**kept, **shape, "rpcs": rpc, **profile}) as dataset:
+                dataset.write(values)
+        return made
+
+    return copy
+
+
+def vars_of(rpc: RPC) -> dict[str, Any]:
+    return {field.name: getattr(rpc, field.name) for field in attrs.fields(RPC)}

@@ -24,11 +24,13 @@ from core.matching.radiometry import Radiometry, relation
 from core.matching.speckle import speckles
 from core.matching.surfaces import JUMP, LIKENESS, hidden, row_splines, sharpened, warped
 
-RADIUS = 3
-"""Half side of the matching window, pixels."""
+WINDOW = 2
+"""Half side of the matching window as users count it, pixels; its weights reach a pixel farther."""
 
-WIDTH = 1.5
-"""Standard deviation of the window's weights, pixels."""
+LARGEST_WINDOW = 7
+
+WIDTH = 0.75
+"""Standard deviation of the window's weights, in half sides."""
 
 PLANE_RADIUS = 4
 """Half side of the window of the plane."""
@@ -76,7 +78,7 @@ class Refined(NamedTuple):
     texture along the row; NaN where there is no match."""
 
 
-def finished(left: Layer, right: Layer, disparity: Floats) -> Refined:
+def finished(left: Layer, right: Layer, disparity: Floats, window: int = WINDOW) -> Refined:
     """Refine, choose again at the edges, refine.
 
     Parameters
@@ -85,18 +87,21 @@ def finished(left: Layer, right: Layer, disparity: Floats) -> Refined:
         Images of the same shape.
     disparity
         Right to about half a pixel; NaN where there is no match.
+    window
+        Half side of the matching window, pixels, 1 to 7: larger ones are steadier, and blur.  The
+        time grows with their area.
 
     Notes
     -----
     Pixels without a match may get one beside an edge, unless a higher surface hides their partner.
     """
-    first = refined(left, right, disparity, FIRST_STEPS).disparity
+    first = refined(left, right, disparity, window, FIRST_STEPS).disparity
     chosen = sharpened(left, right, first, radiometry(left, right, first))
     # A comparison with NaN is false: what got a match has changed.
     changed = ~(np.abs(chosen - first) < JUMP)
     chosen[changed & hidden(chosen)] = np.nan
     chosen[speckles(chosen, np.isfinite(chosen), LEAST_PIECE)] = np.nan
-    return refined(left, right, chosen)
+    return refined(left, right, chosen, window)
 
 
 def radiometry(left: Layer, right: Layer, disparity: Floats) -> Radiometry:
@@ -105,8 +110,13 @@ def radiometry(left: Layer, right: Layer, disparity: Floats) -> Radiometry:
     return relation(left.values, seen, disparity)
 
 
-def refined(left: Layer, right: Layer, disparity: Floats, steps: int = STEPS) -> Refined:
+def refined(
+    left: Layer, right: Layer, disparity: Floats, window: int = WINDOW, steps: int = STEPS
+) -> Refined:
     """Disparities to a small fraction of a pixel; parameters as for :func:`finished`."""
+    if not 1 <= window <= LARGEST_WINDOW:
+        raise ValueError(f"window {window} is not from 1 to {LARGEST_WINDOW}")
+    width, usual = WIDTH * window, WIDTH * WINDOW
     coefficients = row_splines(right)
     current, plane = disparity.copy(), np.empty_like(disparity)
     score, sigma = np.full_like(disparity, np.nan), np.full_like(disparity, np.nan)
@@ -116,8 +126,9 @@ def refined(left: Layer, right: Layer, disparity: Floats, steps: int = STEPS) ->
         noise = relation(left.values, seen, current).noise
         alike = np.float32(1 / (LIKENESS * noise))
         plane_alike = np.float32(1 / (PLANE_LIKENESS * noise))
-        # Two noisy images, over the number of pixels that the window counts for.
-        prior = np.float32(2 * (noise / ROUGHNESS) ** 2 / (2 * np.pi * WIDTH**2))
+        # Two noisy images, over the number of pixels that the default window counts for: who asks
+        # for a smaller one expects a rougher surface.
+        prior = np.float32(2 * (noise / ROUGHNESS) ** 2 / (2 * np.pi * usual**2))
         if number < steps - 1:
             # The plane holds the errors of the last step: it may not hold them fast.
             prior *= np.float32(LOOSE)
@@ -129,7 +140,7 @@ def refined(left: Layer, right: Layer, disparity: Floats, steps: int = STEPS) ->
             current.copy(),
             plane,
             disparity,
-            _window(),
+            _weights(window + 1, width),
             alike,
             prior,
             current,
@@ -139,10 +150,10 @@ def refined(left: Layer, right: Layer, disparity: Floats, steps: int = STEPS) ->
     return Refined(current, score, sigma)
 
 
-def _window() -> Floats:
-    """Weights of a matching window."""
-    away = np.arange(-RADIUS, RADIUS + 1) ** 2
-    weights: NDArray[np.float64] = np.exp(-(away[:, None] + away[None, :]) / (2 * WIDTH**2))
+def _weights(radius: int, width: float) -> Floats:
+    """Weights of a matching window: a Gaussian that is cut off."""
+    away = np.arange(-radius, radius + 1) ** 2
+    weights: NDArray[np.float64] = np.exp(-(away[:, None] + away[None, :]) / (2 * width**2))
     return weights.astype(np.float32)
 
 

@@ -96,12 +96,15 @@ def test_sigma_is_the_deviation_of_the_error_under_noise() -> None:
     assert errors[1] > 1.4 * errors[0]
 
 
-def slow_step(left: np.ndarray, right: np.ndarray, start: np.ndarray, i: int, j: int) -> float:
+def slow_step(
+    left: np.ndarray, right: np.ndarray, start: np.ndarray, place: tuple[int, int], window: int
+) -> float:
     """One window's shift, by a general solver: offset and shift free, the kernel's gain.
 
     The plane is fitted by weighted least squares with NumPy; values come from the same splines,
     evaluated by SciPy.
     """
+    i, j = place
     noise = radiometry(layer(left), layer(right), start).noise
 
     def plane(i: int, j: int) -> float:
@@ -121,14 +124,14 @@ def slow_step(left: np.ndarray, right: np.ndarray, start: np.ndarray, i: int, j:
         return float(start[i, j] + share @ above - slope @ [share @ y, share @ x])
 
     lines = ndimage.spline_filter1d(right.astype(float), 3, axis=1, mode="mirror")
-    radius, rows = module.RADIUS, []
+    radius, width, rows = window + 1, 0.75 * window, []
     own = plane(i, j)
     for k in range(i - radius, i + radius + 1):
         for m in range(j - radius, j + radius + 1):
             level = plane(k, m)
             if abs(level - own) > module.STEP:
                 continue
-            weight = np.exp(-((k - i) ** 2 + (m - j) ** 2) / (2 * module.WIDTH**2))
+            weight = np.exp(-((k - i) ** 2 + (m - j) ** 2) / (2 * width**2))
             weight /= 1 + abs(left[k, m] - left[i, j]) / (LIKENESS * noise)
             step = np.array([-1e-4, 0, 1e-4]) + m + start[k, m]
             low, value, high = ndimage.map_coordinates(
@@ -140,7 +143,7 @@ def slow_step(left: np.ndarray, right: np.ndarray, start: np.ndarray, i: int, j:
     share = weight / weight.sum()
     gain = np.sqrt((share @ (a - share @ a) ** 2) / (share @ (b - share @ b) ** 2))
     gain = np.clip(gain, 1 / module.GAIN_RANGE, module.GAIN_RANGE)
-    prior = 2 * (noise / module.ROUGHNESS) ** 2 / (2 * np.pi * module.WIDTH**2)
+    prior = 2 * (noise / module.ROUGHNESS) ** 2 / (2 * np.pi * 1.5**2)
 
     def cost(unknown: np.ndarray) -> float:
         offset, shift = unknown
@@ -151,18 +154,55 @@ def slow_step(left: np.ndarray, right: np.ndarray, start: np.ndarray, i: int, j:
     return float(start[i, j] + np.clip(own + found[1] - start[i, j], -0.5, 0.5))
 
 
-def test_a_step_is_that_of_a_general_solver() -> None:
+@pytest.mark.parametrize("window", [1, 2, 4])
+def test_a_step_is_that_of_a_general_solver(window: int) -> None:
     truth = surface((40, 44))
     truth[:, 25:] += 2
     right = texture(truth.shape, 6)
     rng = np.random.default_rng(6)
     left = seen_shifted(right, truth) + rng.normal(0, 6, truth.shape)
     start = (truth + rng.normal(0, 0.15, truth.shape)).astype(np.float32)
-    found = refined(layer(left), layer(right), start, steps=1).disparity
+    found = refined(layer(left), layer(right), start, window, steps=1).disparity
     single = layer(left).values.astype(float)
-    for i, j in ((15, 15), (20, 23), (21, 25), (22, 26), (12, 31)):
-        expected = slow_step(single, right.astype(np.float32), start, i, j)
-        assert found[i, j] == pytest.approx(expected, abs=2e-3)
+    for place in ((15, 15), (20, 23), (21, 25), (22, 26), (12, 31)):
+        expected = slow_step(single, right.astype(np.float32), start, place, window)
+        assert found[place] == pytest.approx(expected, abs=2e-3)
+
+
+def test_larger_windows_are_steadier_and_blur() -> None:
+    rows, cols = np.indices((120, 150))
+    tops = (40, 75, 110)
+    bumps = sum(0.4 * np.exp(-((rows - 60) ** 2 + (cols - at) ** 2) / 18) for at in tops)
+    truth = 1 + bumps
+    right = texture(truth.shape, 8)
+    left = seen_shifted(right, truth)
+    rng = np.random.default_rng(8)
+    noisy = [layer(image + rng.normal(0, 6, image.shape)) for image in (left, right)]
+    flat = (bumps < 0.01)[INNER]
+    noise, height = [], []
+    for window in (1, 2, 3, 5, 7):
+        found = finished(*noisy, rounded(truth), window).disparity
+        noise.append(float(np.std((found - truth)[INNER][flat])))
+        height.append(float(np.mean([found[58:63, at - 2 : at + 3] - 1 for at in tops])))
+    assert np.all(np.array(noise[1:]) < 0.85 * np.array(noise[:-1]))
+    assert np.all(np.diff(height[1:]) < -0.01)
+    assert height[-1] < 0.7 * height[1]
+
+
+def test_the_default_is_a_half_side_of_two_pixels() -> None:
+    truth = surface()
+    right = texture(truth.shape, 9)
+    images = layer(seen_shifted(right, truth)), layer(right)
+    plain = finished(*images, rounded(truth)).disparity
+    assert np.array_equal(plain, finished(*images, rounded(truth), 2).disparity)
+    assert not np.array_equal(plain, finished(*images, rounded(truth), 3).disparity)
+
+
+@pytest.mark.parametrize("window", [0, 8])
+def test_windows_outside_the_range_are_refused(window: int) -> None:
+    image = layer(texture((20, 20), 10))
+    with pytest.raises(ValueError, match="window"):
+        finished(image, image, np.zeros((20, 20), np.float32), window)
 
 
 def block(seed: int = 7) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -210,6 +210,24 @@ def test_nothing_is_found_at_the_ends_of_the_range_nor_without_data() -> None:
     assert not kept[10:20, 26:34].any()
 
 
+def test_the_margin_is_small_where_the_texture_repeats() -> None:
+    """Roofs of a terrace, 7 px each: another roof fits as well, but for the noise."""
+    left, right = pair(np.full((60, 150), 1.0), 12)
+    roof = texture((60, 7), 13)
+    repeated = slice(50, 106)
+    for image, at in ((left, repeated), (right, slice(51, 107))):
+        image[:, at] = np.tile(roof, 8)
+    rng = np.random.default_rng(12)
+    noisy = [layer(image + rng.normal(0, 1.5, image.shape)) for image in (left, right)]
+    found = match(*noisy, -10, 21, OPTIONS)
+    inside, beside = found.margin[10:-10, 65:92], found.margin[10:-10, 15:40]
+    assert np.median(beside) > 4
+    assert np.median(inside) < 0.5 * np.median(beside)
+    limit = np.median(beside) / 2
+    assert (inside < limit).mean() > 0.9
+    assert (beside < limit).mean() < 0.05
+
+
 def test_the_check_takes_the_partner_that_points_back() -> None:
     left = np.array([[1.0, 2.4, np.nan, 0.6, 5.0]], np.float32)
     right = np.array([[0.0, 1.0, 9.0, 2.0, 1.0]], np.float32)

@@ -233,6 +233,12 @@ class BandMissing(InputError):
     code = "band-missing"
 
 
+class BadControl(InputError):
+    """A file of ground control points is damaged, incomplete, or does not fit the images."""
+
+    code = "bad-control"
+
+
 class UnknownDatum(InputError):
     """A height datum is no vertical reference system, or none that can be computed here."""
 

@@ -68,6 +68,14 @@ class Grid:
         x, y = self.transform @ (col + 0.5, row + 0.5)
         return float(x), float(y)
 
+    def centres(self) -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
+        """Ground coordinates (x, y) of all pixels' centres, both (rows, cols)."""
+        import numpy as np
+
+        row, col = np.mgrid[: self.shape[0], : self.shape[1]]
+        x, y = self.transform @ (col + 0.5, row + 0.5)
+        return np.asarray(x, np.float64), np.asarray(y, np.float64)
+
     def rowcol(self, x: float, y: float) -> tuple[float, float]:
         """Row and column, fractional; a pixel's centre has whole numbers."""
         col, row = ~self.transform @ (x, y)

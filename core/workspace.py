@@ -51,16 +51,24 @@ class Workspace:
         suffix
             Ending of the name (``.tif``), for drivers that look at it.
         """
-        name = hashlib.sha256(key.encode()).hexdigest()[:32] + suffix
-        path = self.scratch / "checkpoints" / name
+        path = self._checkpoint(key, suffix)
         with self._locks.setdefault(key, Lock()):
             if not path.exists():
                 path.parent.mkdir(exist_ok=True)
-                with _unpublished(self.scratch, name) as made:
+                with _unpublished(self.scratch, path.name) as made:
                     produce(made)
                     synchronise(made)
                     made.rename(path)
         return path
+
+    def kept(self, key: str, suffix: str = "") -> Path | None:
+        """What :meth:`once` made earlier for this key; None if it did not."""
+        path = self._checkpoint(key, suffix)
+        return path if path.exists() else None
+
+    def _checkpoint(self, key: str, suffix: str) -> Path:
+        name = hashlib.sha256(key.encode()).hexdigest()[:32] + suffix
+        return self.scratch / "checkpoints" / name
 
     def publish(
         self,

@@ -22,6 +22,9 @@ from core.geometry.triangulation import Intersections, intersect
 PROBE_M = 50.0
 """Difference in height, metres, between which the epipolar direction is taken."""
 
+BAND = 128
+"""Rows of a lattice whose lines of sight are intersected at a time."""
+
 LEAST_PX_PER_M = 1e-3
 """Parallax below which an image makes no pair with another: a pixel per kilometre of height."""
 
@@ -100,6 +103,21 @@ class EpipolarFrame:
 
     def intersect(self, heights: Floats, disparity: NDArray[np.float32]) -> Intersections:
         """The ground where matches' lines of sight meet; parameters as for `matched_positions`."""
+        bands = range(0, self.shape[0], BAND)
+        parts = [
+            self._band(top)._intersected(heights[top : top + BAND], disparity[top : top + BAND])
+            for top in bands
+        ]
+        return Intersections(*(np.concatenate(values) for values in zip(*parts, strict=True)))
+
+    def _band(self, top: int) -> "EpipolarFrame":
+        """Some rows of the lattice, which take less memory at a time."""
+        row, col = self.direction
+        down = self.pitch * top
+        origin = (self.origin[0] + down * col, self.origin[1] - down * row)
+        return replace(self, origin=origin, shape=(min(BAND, self.shape[0] - top), self.shape[1]))
+
+    def _intersected(self, heights: Floats, disparity: NDArray[np.float32]) -> Intersections:
         here, there = self.reference_positions(), self.matched_positions(heights, disparity)
         return intersect(
             [self.reference, self.secondary],

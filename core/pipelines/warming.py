@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from core.geometry.filling import filled
 from core.geometry.rpc import Rpc
 from core.geometry.triangulation import intersect
 from core.geometry.viewing import common_ground, footprint, line_of_sight
@@ -55,5 +56,6 @@ def _warm_geometry(layer: Layer) -> None:
     line_of_sight(first, 5.0, 45.0, 0.0)
     common_ground([footprint(rpc, (SIDE, SIDE), 0.0) for rpc in (first, second)])
     upright = Slant(np.zeros((2, 2)), np.zeros((2, 2)))
+    filled(layer.values, 1.0)
     visible(layer.values, Window(0, 0, SIDE, SIDE), upright, 1.0)
     tie_points([TieImage(layer, rpc) for rpc in (first, second)], (-10.0, 10.0))

@@ -18,17 +18,21 @@ CIRCULAR_90 = 2.146
 
 ACCURACY_M: Mapping[str, float] = MappingProxyType(
     {
+        "PLEIADESNEO": 5.0,
         "PNEO": 5.0,
+        "PLEIADES": 8.5,
         "PHR": 8.5,
         "SPOT": 10.0,
+        "WORLDVIEW": 5.0,
         "WV": 5.0,
         "GE": 5.0,
+        "QUICKBIRD": 23.0,
         "QB": 23.0,
         "IK": 15.0,
     }
 )
 """Circular errors, 90 %, metres, of images without ground control as their producers specify them,
-by the beginning of the sensor's name."""
+by the beginning of the sensor's name, without spaces and hyphens; the longer one comes first."""
 
 UNKNOWN_M = 15.0
 """The same for any other sensor."""

@@ -287,7 +287,11 @@ def test_the_prior_is_what_the_producer_states_or_the_sensor_is_known_for(
     silent = stereo_rpcs[0]
     assert bias_sigma_m(replace(silent, error_bias_m=3.2), "PHR 1A") == 3.2
     assert bias_sigma_m(silent, "PHR 1A") == ACCURACY_M["PHR"] / CIRCULAR_90
+    assert bias_sigma_m(silent, "Pleiades 1B") == ACCURACY_M["PHR"] / CIRCULAR_90
+    assert bias_sigma_m(silent, "Pleiades Neo 4") == ACCURACY_M["PNEO"] / CIRCULAR_90
     assert bias_sigma_m(silent, "wv-03") == ACCURACY_M["WV"] / CIRCULAR_90
+    assert bias_sigma_m(silent, "WorldView-2") == ACCURACY_M["WV"] / CIRCULAR_90
+    assert bias_sigma_m(silent, "QuickBird-2") == ACCURACY_M["QB"] / CIRCULAR_90
     assert bias_sigma_m(replace(silent, error_bias_m=0.0)) == UNKNOWN_M / CIRCULAR_90
 
 

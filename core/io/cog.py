@@ -1,7 +1,7 @@
 """Writes cloud-optimised GeoTIFFs, in bounded memory and whole or not at all."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -40,7 +40,7 @@ Advance = Callable[[float], None]
 """Is told the part of the work that is done, 0 to 1; may raise ``Cancelled``."""
 
 Source = Callable[[Window], NDArray[Any]]
-"""Gives the pixels of a window of the product."""
+"""Gives the pixels of a window of the product: (rows, cols), or (bands, rows, cols)."""
 
 
 def power_of_two(step: float) -> float:
@@ -73,9 +73,10 @@ def write_cog(
     scratch: Path,
     overviews: Literal["average", "nearest"] = "average",
     description: str = "",
+    bands: Sequence[str] = (),
     advance: Advance = lambda done: None,  # noqa: ARG005
 ) -> None:
-    """Write one band as a cloud-optimised GeoTIFF with overviews.
+    """Write one band, or several, as a cloud-optimised GeoTIFF with overviews.
 
     The file appears under `path` when it is complete, never before.
 
@@ -98,7 +99,9 @@ def write_cog(
     overviews
         How coarser images are made: averages, or nearest for bits and classes.
     description
-        What the band holds.
+        What the only band holds.
+    bands
+        What each of several bands holds; `read` then gives (bands, rows, cols).
     advance
         Told how far the work is, from this thread and from another one, never at the same time.
     """
@@ -108,7 +111,14 @@ def write_cog(
         with TemporaryDirectory(dir=scratch, prefix="cog-") as folder, writing(path.name):
             plain = Path(folder, "plain.tif")
             _write_plain(
-                plain, read, grid, product, step, description, _tags(product, tags, step), advance
+                plain,
+                read,
+                grid,
+                product,
+                step,
+                tuple(bands) or (description,),
+                _tags(product, tags, step),
+                advance,
             )
             with _watched(plain, partial, advance):
                 copy(
@@ -145,7 +155,7 @@ def _write_plain(
     grid: Grid,
     product: "RasterProduct",
     step: float | None,
-    description: str,
+    bands: tuple[str, ...],
     tags: dict[str, str],
     advance: Advance,
 ) -> None:
@@ -156,7 +166,7 @@ def _write_plain(
         driver="GTiff",
         height=height,
         width=width,
-        count=1,
+        count=len(bands),
         dtype=product.dtype,
         nodata=product.nodata,
         crs=grid.crs,
@@ -164,20 +174,22 @@ def _write_plain(
         tiled=True,
         blockxsize=BLOCK,
         blockysize=BLOCK,
+        # Of four bands of bytes GDAL would take the last for transparency.
+        PHOTOMETRIC="MINISBLACK",
+        ALPHA="NO",
         BIGTIFF="IF_SAFER",
     ) as target:
         target.update_tags(**tags)
-        target.units = (product.unit,)
-        if description:
-            target.descriptions = (description,)
+        target.units = (product.unit,) * len(bands)
+        if any(bands):
+            target.descriptions = bands
         for tile in tiles(grid.shape, SIDE):
             values = read(tile.core)
             if step is not None:
                 values = rounded(values, step)
             area = tile.core
             target.write(
-                values.astype(product.dtype, copy=False),
-                1,
+                values.astype(product.dtype, copy=False).reshape(-1, *area.shape),
                 window=RasterWindow(area.col, area.row, area.width, area.height),
             )
             advance(PLAIN * (tile.number + 1) / tile.count)

@@ -116,6 +116,36 @@ def test_values_are_rounded_to_a_power_of_two_that_is_stated(tmp_path):
     np.testing.assert_array_equal(steps, np.round(steps))
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "float32"])
+def test_bands_keep_their_order_their_names_and_their_dtype(tmp_path, dtype):
+    names = ("B2", "B1", "B0", "B3")
+    values = np.arange(4 * 700 * 600).reshape(4, 700, 600) % 120 + 1
+    values[:, :90] = 0
+    product = RasterProduct(unit="", dtype=dtype, nodata=0.0)
+    path = tmp_path / "ortho.tif"
+    write_cog(
+        path,
+        lambda w: values[(slice(None), *w.slices)],
+        grid((700, 600)),
+        product,
+        tags={"A": 1},
+        scratch=tmp_path,
+        bands=names,
+    )
+    with rasterio.open(path) as file:
+        np.testing.assert_array_equal(file.read(), values)
+        assert file.dtypes == (dtype,) * 4
+        assert file.descriptions == names
+        assert file.nodata == 0
+        assert file.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
+        assert file.overviews(4) == file.overviews(1) != []
+        # No band is taken for transparency.
+        assert rasterio.enums.ColorInterp.alpha not in file.colorinterp
+        known = file.read_masks()
+    assert not known[:, :90].any()
+    assert known[:, 90:].all()
+
+
 def test_rounding_leaves_no_negative_zero():
     found = rounded(np.array([-0.001, 0.001, np.nan], np.float32), 2**-6)
     assert not np.signbit(found[:2]).any()

@@ -159,7 +159,7 @@ def _crossing(surface: Heights, along_rows: bool, major: int, minor: float, wall
     else:
         a, b = float(surface[first, major]), float(surface[second, major])
     if abs(a - b) <= wall:
-        return a + part * (b - a)
+        return float(a + part * (b - a))
     if abs(a - b) > wall:
         part += (EDGE - 0.5) if b > a else (0.5 - EDGE)
     # Beside a hole the nearer cell counts.

@@ -1,9 +1,13 @@
 """Heights of several pairs put together, cell by cell.
 
-The largest group of pairs that agree makes the height: their mean, weighted by the inverse of their
-variances.  Pairs are not independent: those that share an image share its noise, and all share the
-matcher's habits.  The standard deviation of the mean takes them as correlated and so falls less
-than the square root of their number would have it; what disagrees raises it.
+Pairs that agree make the height: of the groups around each pair the one with the largest weight,
+the sum of inverse variances.  A pair that is uncertain there (beside a jump, or without texture) so
+gives way to one that is not, and one that is wrong to several that agree.  The height is the
+group's weighted mean.
+
+Pairs are not independent: those that share an image share its noise, and all share the matcher's
+habits.  The standard deviation of the mean takes them as correlated and so falls less than the
+square root of their number would have it; what disagrees raises it.
 """
 
 import math
@@ -14,30 +18,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.geometry.gridding import Cells, Floats, Layer
+from core.geometry.uncertainty import deviation
 from core.kernel import kernel
 
 Stack = NDArray[np.float32]
 """[pair, row, col]."""
 
-AGREEMENT = 4.0
-"""Difference of two pairs that agree, at most, in standard deviations of it; ..."""
+AGREEMENT = 2.0
+"""Largest difference of two pairs that agree, in standard deviations of it by their matches; ..."""
 
-AGREEMENT_M = 0.5
+AGREEMENT_M = 0.2
 """... and metres on top."""
 
-CORRELATION = 0.5
+CORRELATION = 0.4
 """Of the errors of two pairs."""
 
-DOUBT = 0.3
+SPREAD = 0.2
+"""Part of the standard deviation about the mean that adds to that of the mean."""
+
+DOUBT = 0.5
 """Part of its distance by which a pair that disagrees raises the standard deviation, if it weighs
 as much as those that agree."""
-
-LEAST_SIGMA_M = 0.02
-"""Standard deviation that is taken for smaller ones."""
-
-
-NAMES = ("height", "sigma", "error", "score")
-"""Of the layers that are put together."""
 
 
 class Fused(NamedTuple):
@@ -66,15 +67,37 @@ def fused(cells: Sequence[Cells]) -> Fused:
     """
     if not cells:
         raise ValueError("no pair, no surface")
-    shape = cells[0].height.shape
-    if any(one.height.shape != shape for one in cells):
-        raise ValueError(f"cells of {[one.height.shape for one in cells]} are of different grids")
-    height, sigma, error, score = (np.full(shape, np.nan, np.float32) for _ in range(4))
+    grids = {(one.height.shape, one.side) for one in cells}
+    if len(grids) > 1:
+        raise ValueError(f"cells of {sorted(grids)} are of different grids")
+    shape, side = cells[0].height.shape, cells[0].side
+    height, sigma, error, score, count = (np.full(shape, np.nan, np.float32) for _ in range(5))
+    spread, doubt = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
     pairs = np.zeros(shape, np.uint8)
-    heights, sigmas = (np.stack([getattr(one, name) for one in cells]) for name in NAMES[:2])
-    errors, scores = (np.stack([getattr(one, name) for one in cells]) for name in NAMES[2:])
-    _fuse_into(heights, sigmas, errors, scores, height, sigma, error, score, pairs)
-    return Fused(height, sigma, error, score, pairs)
+    _fuse_into(
+        np.stack([one.height for one in cells]),
+        np.stack([one.sigma for one in cells]),
+        np.stack([_whole(one) for one in cells]),
+        np.stack([one.error for one in cells]),
+        np.stack([one.score for one in cells]),
+        np.stack([one.count for one in cells]).astype(np.float32),
+        height,
+        sigma,
+        error,
+        score,
+        count,
+        spread,
+        doubt,
+        pairs,
+    )
+    whole = deviation(height, sigma, score, count, side)
+    whole = np.sqrt(whole**2 + (SPREAD * spread) ** 2 + (DOUBT * doubt) ** 2)
+    return Fused(height, whole, error, score, pairs)
+
+
+def _whole(one: Cells) -> Layer:
+    """Standard deviation of one pair's heights."""
+    return deviation(one.height, one.sigma, one.score, one.count.astype(np.float32), one.side)
 
 
 @kernel
@@ -86,72 +109,80 @@ def _agree(heights: Stack, sigmas: Stack, one: int, other: int, i: int, j: int) 
 
 
 @kernel
-def _weigh(heights: Stack, sigmas: Stack, i: int, j: int, weights: Floats) -> None:
+def _weigh(heights: Stack, sigmas: Stack, wholes: Stack, i: int, j: int, weights: Floats) -> None:
     """Fill `weights`: 0 for pairs that do not see the cell."""
     for n in range(weights.size):
         weights[n] = 0.0
         if not math.isnan(heights[n, i, j]):
-            weights[n] = 1 / max(float(sigmas[n, i, j]), LEAST_SIGMA_M) ** 2
+            # What is uncertain beside a jump is often right: between both standard deviations.
+            weights[n] = 1 / (float(sigmas[n, i, j]) * float(wholes[n, i, j]))
 
 
 @kernel
-def _largest_group(
-    heights: Stack, sigmas: Stack, weights: Floats, i: int, j: int
-) -> tuple[int, int, float]:
-    """The pair that most others agree with, their number and weight with its own."""
-    best, most, best_weight = -1, 0, 0.0
+def _largest_group(heights: Stack, sigmas: Stack, weights: Floats, i: int, j: int) -> int:
+    """The pair whose group weighs most; -1 if no pair sees the cell."""
+    best, most = -1, 0.0
     for n in range(weights.size):
         if weights[n] == 0.0:
             continue
-        members, weight = 0, 0.0
+        support = 0.0
         for m in range(weights.size):
             if weights[m] > 0 and _agree(heights, sigmas, n, m, i, j):
-                members += 1
-                weight += weights[m]
-        if members > most or (members == most and weight > best_weight):
-            best, most, best_weight = n, members, weight
-    return best, most, best_weight
+                support += weights[m]
+        if support > most:
+            best, most = n, support
+    return best
 
 
 @kernel
 def _fuse_into(
     heights: Stack,
     sigmas: Stack,
+    wholes: Stack,
     errors: Stack,
     scores: Stack,
+    counts: Stack,
     height: Layer,
     sigma: Layer,
     error: Layer,
     score: Layer,
+    count: Layer,
+    spread: Layer,
+    doubt: Layer,
     pairs: NDArray[np.uint8],
 ) -> None:
     number, rows, cols = heights.shape
     weights = np.empty(number)
     for i in range(rows):
         for j in range(cols):
-            _weigh(heights, sigmas, i, j, weights)
-            best, most, best_weight = _largest_group(heights, sigmas, weights, i, j)
-            if most == 0:
+            _weigh(heights, sigmas, wholes, i, j, weights)
+            best = _largest_group(heights, sigmas, weights, i, j)
+            if best < 0:
                 continue
             base = float(heights[best, i, j])
-            up, spread, own, squares, e, s, doubt = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+            members, total = 0, 0.0
+            up, upup, own, squares, e, s, c = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
             for n in range(number):
-                if weights[n] == 0.0:
+                if weights[n] == 0.0 or not _agree(heights, sigmas, best, n, i, j):
                     continue
-                above = heights[n, i, j] - base
-                share = weights[n] / best_weight
-                if not _agree(heights, sigmas, best, n, i, j):
-                    doubt = max(doubt, min(share, 1.0) * abs(above))
-                    continue
-                up += share * above
-                spread += share * above * above
-                e += share * errors[n, i, j]
-                s += share * scores[n, i, j]
-                deviation = share / math.sqrt(weights[n])
-                own += deviation
-                squares += deviation * deviation
-            height[i, j] = base + up
+                w, above = weights[n], heights[n, i, j] - base
+                members += 1
+                total += w
+                up += w * above
+                upup += w * above * above
+                e += w * errors[n, i, j]
+                s += w * scores[n, i, j]
+                c += w * counts[n, i, j]
+                own += w * sigmas[n, i, j]
+                squares += (w * sigmas[n, i, j]) ** 2
+            up = up / total
             variance = CORRELATION * own * own + (1 - CORRELATION) * squares
-            variance += max(spread - up * up, 0.0) / most + (DOUBT * doubt) ** 2
-            sigma[i, j] = math.sqrt(variance)
-            error[i, j], score[i, j], pairs[i, j] = e, s, most
+            height[i, j] = base + up
+            sigma[i, j] = math.sqrt(variance) / total
+            error[i, j], score[i, j], count[i, j] = e / total, s / total, c / total
+            spread[i, j] = math.sqrt(max(upup / total - up * up, 0.0))
+            pairs[i, j] = members
+            for n in range(number):
+                if weights[n] > 0 and not _agree(heights, sigmas, best, n, i, j):
+                    away = abs(heights[n, i, j] - height[i, j])
+                    doubt[i, j] = max(doubt[i, j], away * min(weights[n] / total, 1.0))

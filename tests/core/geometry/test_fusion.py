@@ -1,5 +1,7 @@
 """Fusion against a plain twin, and what it must do where pairs agree and where one is wrong."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,41 +10,47 @@ from hypothesis import strategies as st
 from core.geometry import fusion
 from core.geometry.fusion import fused
 from core.geometry.gridding import Cells
+from core.geometry.uncertainty import deviation
 
 
-def cells(height: np.ndarray, sigma: np.ndarray | float, error: float = 0.2) -> Cells:
+def cells(
+    height: np.ndarray, sigma: np.ndarray | float, score: float = 0.95, side: float = 1.0
+) -> Cells:
     height = np.asarray(height, np.float32)
     known = np.where(np.isnan(height), np.nan, 1).astype(np.float32)
     return Cells(
         height,
         np.asarray(sigma * known, np.float32),
-        np.float32(error) * known,
-        np.float32(0.9) * known,
-        np.isfinite(height).astype(np.uint16),
+        np.float32(0.2) * known,
+        np.float32(score) * known,
+        np.where(np.isnan(height), 0, 3).astype(np.uint16),
+        side,
     )
 
 
-def slow_cell(heights: np.ndarray, sigmas: np.ndarray) -> tuple[float, float, int]:
-    """Height, standard deviation and number of pairs of one cell, by the definitions."""
-    known = np.isfinite(heights)
-    h, s = heights[known].astype(float), np.maximum(sigmas[known].astype(float), 0.02)
-    allowed = np.hypot(sigmas[known][:, None], sigmas[known])
-    allowed = fusion.AGREEMENT_M + fusion.AGREEMENT * allowed
-    alike = abs(h[:, None] - h) <= allowed
-    members, weight = alike.sum(axis=1), alike @ (1 / s**2)
-    best = max(range(h.size), key=lambda n: (members[n], weight[n], -n))
-    same = alike[best]
-    share = 1 / s**2 / weight[best]
-    middle = float(share[same] @ h[same])
-    matrix = np.outer(share[same] * s[same], share[same] * s[same])
-    matrix *= np.where(np.eye(same.sum()) > 0, 1, fusion.CORRELATION)
-    scatter = float(share[same] @ (h[same] - middle) ** 2) / members[best]
-    doubt = (np.minimum(share, 1) * abs(h - h[best]))[~same].max(initial=0)
-    variance = matrix.sum() + scatter + (fusion.DOUBT * doubt) ** 2
-    return middle, float(np.sqrt(variance)), int(members[best])
+def even(height: float, sigma: float, score: float = 0.95) -> Cells:
+    """A level plain."""
+    return cells(np.full((9, 9), height), sigma, score)
 
 
-@settings(deadline=None)
+def whole(one: Cells) -> np.ndarray:
+    return deviation(one.height, one.sigma, one.score, one.count.astype(np.float32), one.side)
+
+
+def slow_cell(h: np.ndarray, s: np.ndarray, whole: np.ndarray) -> tuple[float, int]:
+    """Height of one cell and number of pairs, by the definitions."""
+    known = np.flatnonzero(np.isfinite(h))
+    groups = []
+    for n in known:
+        allowed = fusion.AGREEMENT_M + fusion.AGREEMENT * np.hypot(s[n], s[known])
+        group = known[abs(h[known] - h[n]) <= allowed]
+        groups.append((float((1 / (s[group] * whole[group])).sum()), -int(n), group))
+    _, _, group = max(groups, key=lambda one: one[:2])
+    share = 1 / (s[group] * whole[group])
+    return float(share @ h[group] / share.sum()), group.size
+
+
+@settings(deadline=None, max_examples=40)
 @given(seed=st.integers(0, 10_000), number=st.integers(1, 6))
 def test_cells_are_those_of_the_plain_definition(seed: int, number: int) -> None:
     rng = np.random.default_rng(seed)
@@ -50,53 +58,63 @@ def test_cells_are_those_of_the_plain_definition(seed: int, number: int) -> None
     heights[rng.random(heights.shape) < 0.2] = np.nan
     sigmas = rng.uniform(0.05, 0.4, heights.shape)
     given = [cells(*pair) for pair in zip(heights, sigmas, strict=True)]
+    stacks = [
+        np.stack(layers).astype(float)
+        for layers in zip(*((one.height, one.sigma, whole(one)) for one in given), strict=True)
+    ]
     found = fused(given)
     for i, j in np.ndindex(3, 4):
         if np.isnan(heights[:, i, j]).all():
             assert found.pairs[i, j] == 0
             assert all(np.isnan(layer[i, j]) for layer in found[:4])
             continue
-        height, sigma, pairs = slow_cell(
-            np.array([one.height[i, j] for one in given]),
-            np.array([one.sigma[i, j] for one in given]),
-        )
+        height, pairs = slow_cell(*(stack[:, i, j] for stack in stacks))
         assert found.height[i, j] == pytest.approx(height, abs=1e-4)
-        assert found.sigma[i, j] == pytest.approx(sigma, rel=1e-3)
         assert found.pairs[i, j] == pairs
-        assert found.score[i, j] == pytest.approx(0.9)
+        assert found.score[i, j] == pytest.approx(0.95)
 
 
-def test_one_pair_alone_keeps_its_heights_and_errors() -> None:
-    alone = cells(np.array([[100.0, np.nan, 103.0]]), 0.2)
+def test_one_pair_alone_keeps_its_heights_and_has_the_deviation_of_its_surface() -> None:
+    rng = np.random.default_rng(2)
+    alone = cells(np.where(rng.random((9, 9)) < 0.1, np.nan, rng.normal(100, 1, (9, 9))), 0.2)
     found = fused([alone])
     assert found.height == pytest.approx(alone.height, nan_ok=True)
-    assert found.sigma == pytest.approx(alone.sigma, nan_ok=True)
-    assert found.pairs.tolist() == [[1, 0, 1]]
+    assert found.sigma == pytest.approx(whole(alone), nan_ok=True)
+    assert (found.pairs == np.isfinite(alone.height)).all()
 
 
-def test_a_pair_with_half_the_error_weighs_four_times() -> None:
-    found = fused([cells(np.array([[100.0]]), 0.1), cells(np.array([[100.5]]), 0.2)])
-    assert found.height[0, 0] == pytest.approx(100.1)
+def test_a_pair_with_half_the_deviation_weighs_four_times() -> None:
+    found = fused([even(100.0, 0.1), even(100.5, 0.2)])
+    assert found.height == pytest.approx(100.1)
+    assert (found.pairs == 2).all()
 
 
-def test_two_pairs_that_agree_outvote_a_better_one() -> None:
-    given = [cells(np.array([[h]]), s) for h, s in ((100.0, 0.3), (100.2, 0.3), (107.0, 0.15))]
+def test_pairs_that_agree_outvote_one_that_is_as_good() -> None:
+    given = [even(100.0, 0.3), even(100.2, 0.3), even(107.0, 0.25)]
     found = fused(given)
-    assert found.height[0, 0] == pytest.approx(100.1)
-    assert found.pairs[0, 0] == 2
-    assert found.sigma[0, 0] > fused(given[:2]).sigma[0, 0]
+    assert found.height == pytest.approx(100.1)
+    assert (found.pairs == 2).all()
+    assert (found.sigma > fused(given[:2]).sigma).all()
+
+
+def test_a_pair_that_correlates_badly_gives_way_to_a_worse_base() -> None:
+    found = fused([even(100.0, 0.3), even(107.0, 0.15, score=0.3)])
+    assert found.height == pytest.approx(100)
 
 
 def test_of_two_pairs_that_disagree_the_more_certain_one_counts_with_less_certainty() -> None:
-    found = fused([cells(np.array([[100.0]]), 0.1), cells(np.array([[105.0]]), 0.3)])
-    assert found.height[0, 0] == pytest.approx(100)
-    assert found.pairs[0, 0] == 1
-    assert found.sigma[0, 0] > 0.15
+    found = fused([even(100.0, 0.1), even(105.0, 0.3)])
+    assert found.height == pytest.approx(100)
+    assert (found.pairs == 1).all()
+    assert (found.sigma > 1.5 * whole(even(100.0, 0.1))).all()
 
 
 def test_three_pairs_are_not_taken_for_independent() -> None:
-    found = fused([cells(np.array([[100.0]]), 0.2)] * 3)
-    assert 0.2 * 3**-0.5 < found.sigma[0, 0] < 0.2
+    one = even(100.0, 0.2)
+    found = fused([one] * 3)
+    share = math.sqrt((1 + 2 * fusion.CORRELATION) / 3)
+    assert 3**-0.5 < share < 1
+    assert found.sigma == pytest.approx(share * whole(one), rel=1e-4)
 
 
 def test_the_order_of_the_pairs_does_not_matter() -> None:
@@ -104,11 +122,14 @@ def test_the_order_of_the_pairs_does_not_matter() -> None:
     given = [cells(100 + rng.normal(0, 1, (20, 20)), rng.uniform(0.1, 0.3)) for _ in range(4)]
     one, other = fused(given), fused(given[::-1])
     assert one.height == pytest.approx(other.height, abs=1e-4)
+    assert one.sigma == pytest.approx(other.sigma, rel=1e-3)
     assert (one.pairs == other.pairs).all()
 
 
 def test_cells_of_different_grids_or_none_are_refused() -> None:
     with pytest.raises(ValueError, match="different grids"):
         fused([cells(np.zeros((2, 2)), 0.1), cells(np.zeros((2, 3)), 0.1)])
+    with pytest.raises(ValueError, match="different grids"):
+        fused([cells(np.zeros((2, 2)), 0.1), cells(np.zeros((2, 2)), 0.1, side=2.0)])
     with pytest.raises(ValueError, match="no pair"):
         fused([])

@@ -1,0 +1,111 @@
+"""Standard deviations of cells against a plain twin, and what must raise them."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.geometry import uncertainty
+from core.geometry.uncertainty import deviation, height_deviation
+
+SHAPE = (24, 26)
+
+
+def layer(value: float) -> np.ndarray:
+    return np.full(SHAPE, value, np.float32)
+
+
+def deviations(
+    height: np.ndarray, sigma: float = 0.1, score: float = 1.0, count: float = 3.0, cell: float = 1
+) -> np.ndarray:
+    given = layer(sigma), layer(score), layer(count)
+    return deviation(np.asarray(height, np.float32), *given, cell)
+
+
+def slow_plane(height: np.ndarray, i: int, j: int, radius: int, step: int) -> tuple[float, float]:
+    """Distance from a plane and its slope, from the cells' covariances."""
+    reach = np.arange(-radius, radius + 1, step)
+    rows, cols = (part.ravel() for part in np.meshgrid(i + reach, j + reach, indexing="ij"))
+    inside = (rows >= 0) & (rows < height.shape[0]) & (cols >= 0) & (cols < height.shape[1])
+    rows, cols = rows[inside], cols[inside]
+    values = height[rows, cols].astype(float)
+    known = np.isfinite(values)
+    table = np.stack([rows[known], cols[known], values[known]])
+    spread = np.cov(table, bias=True).reshape(3, 3)
+    places = spread[:2, :2] + uncertainty.FLOOR * np.eye(2)
+    slope = np.linalg.solve(places, spread[:2, 2])
+    return float(np.sqrt(max(spread[2, 2] - slope @ spread[:2, 2], 0))), float(np.hypot(*slope))
+
+
+def slow_deviation(
+    height: np.ndarray, sigma: float, score: float, count: float, cell: float, i: int, j: int
+) -> float:
+    near, _ = slow_plane(height, i, j, 1, 1)
+    far, incline = slow_plane(height, i, j, 4, 2)
+    factor = (1 + (incline / cell / uncertainty.STEEP) ** 2) * 3 / max(count, 3)
+    ratios = [1 / (sigma / (factor * part) + 1 / uncertainty.LARGEST_RATIO) for part in (near, far)]
+    powers = uncertainty.NEAR_POWER, uncertainty.FAR_POWER
+    result = uncertainty.SCALE * sigma
+    result *= (1 + (1 - score) / uncertainty.SCORE) ** uncertainty.SCORE_POWER
+    for ratio, power in zip(ratios, powers, strict=True):
+        result *= (1 + ratio**2) ** power
+    return float(result)
+
+
+@settings(deadline=None, max_examples=40)
+@given(seed=st.integers(0, 10_000), cell=st.sampled_from([0.5, 1.0, 3.0]))
+def test_cells_are_those_of_the_plain_definition(seed: int, cell: float) -> None:
+    rng = np.random.default_rng(seed)
+    rows, cols = np.mgrid[: SHAPE[0], : SHAPE[1]]
+    south, east = rng.normal(0, 0.5, 2)
+    height = south * rows + east * cols + rng.normal(0, 0.3, SHAPE) + 9 * (cols > 12)
+    height[rng.random(SHAPE) < 0.1] = np.nan
+    sigma, score = rng.uniform(0.02, 0.5), rng.uniform(-0.2, 1)
+    count = float(rng.integers(1, 20))
+    found = deviations(height, sigma, score, count, cell)
+    for i, j in np.ndindex(SHAPE):
+        if np.isnan(height[i, j]):
+            assert np.isnan(found[i, j])
+            continue
+        wanted = slow_deviation(height.astype(np.float32), sigma, max(score, 0), count, cell, i, j)
+        assert found[i, j] == pytest.approx(wanted, rel=2e-3)
+
+
+def test_a_plane_however_steep_is_as_certain_as_its_matches() -> None:
+    rows, cols = np.mgrid[: SHAPE[0], : SHAPE[1]]
+    level = deviations(layer(100.0))
+    steep = deviations(100 + 0.3 * rows - 0.4 * cols)
+    assert level == pytest.approx(uncertainty.SCALE * 0.1)
+    assert steep[5:-5, 5:-5] == pytest.approx(level[5:-5, 5:-5], rel=0.05)
+
+
+def test_bad_correlation_and_rough_ground_make_heights_less_certain() -> None:
+    rough = np.random.default_rng(0).normal(0, 0.5, SHAPE)
+    level = deviations(layer(0.0))
+    assert (deviations(layer(0.0), score=0.7) > 2 * level).all()
+    assert np.median(deviations(rough)) > 1.5 * level[0, 0]
+
+
+def test_a_wall_is_uncertain_as_far_as_four_cells() -> None:
+    cols = np.arange(SHAPE[1])
+    found = deviations(np.where(cols < 13, 10.0, 0.0) * np.ones(SHAPE))[12]
+    level = uncertainty.SCALE * 0.1
+    assert found[[5, 6, 7, 8, 17, 18, 19]] == pytest.approx(level)
+    assert (found[9:17] > 2 * level).all()
+    assert found[12] == found[13] == found.max()
+
+
+def test_the_same_ground_in_larger_cells_is_as_certain() -> None:
+    """A window has twice the side, smooth ground four times the departure, a cell four points."""
+    rows, cols = np.mgrid[-12:12, -13:13]
+    bowl = rows**2 + cols**2
+    small = deviations(0.02 * bowl, count=3, cell=0.5)
+    large = deviations(0.08 * bowl, count=12, cell=1.0)
+    assert large[12, 13] == pytest.approx(small[12, 13], rel=0.02)
+
+
+def test_a_height_is_as_uncertain_as_a_match_through_the_base_and_never_certain() -> None:
+    # Noise of a pixel in both images makes that of the disparity the square root of two.
+    assert height_deviation(0.5, 2.0) == pytest.approx(0.5 * np.sqrt(2), rel=0.01)
+    assert height_deviation(0.0, 2.0) == pytest.approx(uncertainty.LEAST_MATCH_PX * np.sqrt(2))
+    assert height_deviation(np.array([0.1, np.nan]), 1.0).shape == (2,)

@@ -43,7 +43,8 @@ def slow_deviation(
     near, _ = slow_plane(height, i, j, 1, 1)
     far, incline = slow_plane(height, i, j, 4, 2)
     factor = (1 + (incline / cell / uncertainty.STEEP) ** 2) * 3 / max(count, 3)
-    ratios = [1 / (sigma / (factor * part) + 1 / uncertainty.LARGEST_RATIO) for part in (near, far)]
+    away = [factor * near, factor * far]
+    ratios = [part / (sigma + part / uncertainty.LARGEST_RATIO) for part in away]
     powers = uncertainty.NEAR_POWER, uncertainty.FAR_POWER
     result = uncertainty.SCALE * sigma
     result *= (1 + (1 - score) / uncertainty.SCORE) ** uncertainty.SCORE_POWER

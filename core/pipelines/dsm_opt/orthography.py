@@ -1,7 +1,7 @@
 """Images laid on the map: each cell gets what an image shows where its ground is seen."""
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from core.geometry.rpc import Flags, Floats, Rpc
 from core.geometry.viewing import line_of_sight
 from core.geometry.visibility import GEOGRAPHIC, Slant, halo, slant, visible
 from core.grid import Grid
+from core.io.products.stereo.bands import BandPixels
 from core.matching.interpolation import sampled, spline_coefficients
 from core.pipelines.dsm_opt.filling import FilledSurface, Values
 from core.tiling import Window
@@ -30,21 +31,6 @@ MOST_SAMPLES = 8
 """Samples along a cell's side, at most."""
 
 
-class Picture(NamedTuple):
-    """A window of an image.
-
-    Parameters
-    ----------
-    values
-        float32, (bands, rows, cols).
-    weights
-        1 where there is data and 0 elsewhere, (rows, cols).
-    """
-
-    values: Values
-    weights: Values
-
-
 class Pixels(Protocol):
     """Where the pixels of an image are read from."""
 
@@ -52,7 +38,7 @@ class Pixels(Protocol):
     def window(self) -> Window:
         """The pixels that are there, counted as the sensor model counts them."""
 
-    def read(self, window: Window) -> Picture:
+    def read(self, window: Window) -> BandPixels:
         """A window of the image; may reach outside of what is there."""
 
 

@@ -13,11 +13,11 @@ from scipy import ndimage
 
 from core.geometry.rpc import Rpc
 from core.grid import Grid
+from core.io.products.stereo.bands import BandPixels
 from core.pipelines.dsm_opt import orthography
 from core.pipelines.dsm_opt.filling import FilledSurface
 from core.pipelines.dsm_opt.orthography import (
     Lens,
-    Picture,
     Screen,
     best_of,
     by_incidence,
@@ -48,12 +48,12 @@ class Array:
     def window(self) -> Window:
         return whole(self.values.shape[1:])
 
-    def read(self, window: Window) -> Picture:
+    def read(self, window: Window) -> BandPixels:
         result = np.zeros((len(self.values), *window.shape), np.float32)
         inside = window & self.window
         here = (slice(None), *inside.inside(window).slices)
         result[here] = self.values[(slice(None), *inside.slices)]
-        return Picture(result, (result != 0).all(axis=0).astype(np.float32))
+        return BandPixels(result, (result != 0).all(axis=0).astype(np.float32))
 
 
 def our_rpc(rpc: RPC) -> Rpc:

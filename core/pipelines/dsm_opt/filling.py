@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -12,7 +13,7 @@ from shapely.geometry.base import BaseGeometry
 
 from core.geometry.filling import REACH, filled
 from core.grid import Grid
-from core.io.vectors import burned
+from core.io.vectors import burned, polygons
 from core.tiling import Window, tiles
 
 SHORE = 3
@@ -62,6 +63,12 @@ class FilledSurface:
     grid: Grid
     waters: tuple[Water, ...] = ()
 
+    def around(self, window: Window) -> Values:
+        """The measured heights from which those of a window may follow, in no order."""
+        height = self.layers.read("height", window.pad(REACH) & self.grid.window)
+        known: Values = height[np.isfinite(height)]
+        return known
+
     def read(self, window: Window) -> Values:
         """Heights in a window inside the grid, the same whatever the window; NaN in wide holes."""
         wide = window.pad(REACH) & self.grid.window
@@ -72,16 +79,30 @@ class FilledSurface:
         return filled(height, self.grid.pixel_size[0], window.inside(wide))
 
 
-def waters_of(layers: Layers, grid: Grid, polygons: Sequence[BaseGeometry]) -> tuple[Water, ...]:
+def filled_surface(layers: Layers, grid: Grid, water: Path | None) -> FilledSurface:
+    """A surface without holes.
+
+    Parameters
+    ----------
+    water
+        File of polygons, each of which gets one height.
+    """
+    if water is None:
+        return FilledSurface(layers, grid)
+    outlines = polygons(water, grid.crs, pointer="/inputs/water")
+    return FilledSurface(layers, grid, waters_of(layers, grid, outlines))
+
+
+def waters_of(layers: Layers, grid: Grid, outlines: Sequence[BaseGeometry]) -> tuple[Water, ...]:
     """The bodies of water with their heights, each from the low measured heights of its shore.
 
     Parameters
     ----------
-    polygons
-        In the grid's projection.  One whose shore was not measured is left out.
+    outlines
+        Polygons in the grid's projection.  One whose shore was not measured is left out.
     """
     found = []
-    for polygon in polygons:
+    for polygon in outlines:
         for part in getattr(polygon, "geoms", (polygon,)):
             heights = np.concatenate([*_shore(layers, grid, part), np.empty(0, np.float32)])
             if heights.size >= FEWEST:

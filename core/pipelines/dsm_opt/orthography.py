@@ -103,15 +103,15 @@ def ortho_tile(screen: Screen, lenses: tuple[Lens, ...], window: Window) -> list
         Per image (bands, rows, cols) of its dtype; 0 where the cell has no height, lies outside
         the image, or is hidden from it by something higher.
     """
-    grid = screen.grid
-    height = screen.surface.read(window)
-    if np.isnan(height).all():
+    grid, around = screen.grid, screen.surface.around(window)
+    if not around.size:
         return [np.zeros((len(lens.bands), *window.shape), lens.dtype) for lens in lenses]
-    middle = float(np.nanmedian(height))
+    middle = float(np.median(around))
     lines = [slant(lens.rpc, grid, window, middle) for lens in lenses]
-    rise = screen.highest - float(np.nanmin(height))
+    rise = screen.highest - float(around.min())
     wide = window.pad(min(max(halo(line, rise) for line in lines), FARTHEST)) & grid.window
     surface, core = screen.surface.read(wide), window.inside(wide)
+    height = surface[core.slices]
     lon, lat = geographic(grid, window)
     images = []
     for lens, line in zip(lenses, lines, strict=True):

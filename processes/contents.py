@@ -145,6 +145,98 @@ _ESTIMATE: Json = _object(
     memory_bytes=_whole("Memory."),
 )
 
+_POLYGON: Json = _object(
+    "A GeoJSON polygon, longitude before latitude.",
+    "type coordinates",
+    type={"type": "string", "enum": ["Polygon"]},
+    coordinates=_some(_some(_some(_NUMBER, minItems=2, maxItems=2), minItems=4)),
+)
+
+_EMBEDDED: Json = _object(
+    "How far the sensor model misses ground control points in the image's own file.",
+    "text rms_px points",
+    text=_TEXT,
+    rms_px=_perhaps(_NUMBER),
+    points=_some(
+        _object(
+            "Projected by the model less stored, pixels.",
+            "name row_px column_px",
+            name=_TEXT,
+            row_px=_perhaps(_NUMBER),
+            column_px=_perhaps(_NUMBER),
+        )
+    ),
+)
+
+_STEREO_IMAGE: Json = _object(
+    "What headers and metadata say of an image in sensor geometry.",
+    "number name source pointer rows columns footprint",
+    number=_whole("By which pairs and crops name it, from 1 in the order of the times."),
+    name=_TEXT,
+    source=text("Where it comes from."),
+    pointer=text("RFC 6901 pointer to it in the request document."),
+    sensor=_perhaps(_TEXT),
+    level=_perhaps(_TEXT),
+    kind=_perhaps(text("P, PMS or MS.")),
+    time=_perhaps(text("Of the acquisition, UTC.")),
+    rows=_whole("Rows of pixels."),
+    columns=_whole("Columns of pixels."),
+    bands=_some(_TEXT),
+    matched_bands=_some(_TEXT),
+    bits=_whole("Bits of the recorded values."),
+    gsd_m=_perhaps({**_NUMBER, "description": "Side of a pixel on level ground, metres."}),
+    incidence_deg=_perhaps(_NUMBER),
+    azimuth_deg=_perhaps(_NUMBER),
+    pointing_sigma_m=_perhaps(
+        {**_NUMBER, "description": "Standard deviation of the model's bias on the ground, metres."}
+    ),
+    footprint=_perhaps(_POLYGON),
+    footprint_height_m={**_NUMBER, "description": "Height above the ellipsoid of the footprint."},
+    cloud_mask={"type": "boolean", "description": "Whether the delivery holds one."},
+    multispectral=_perhaps(text("Name of the multispectral image of the same moment.")),
+    embedded_control=_EMBEDDED,
+    warnings=_some(_TEXT),
+)
+
+_STEREO_PAIR: Json = _object(
+    "Two images, whether the job would match them, or why it could not.",
+    "key first second convergence_deg base_to_height overlap matched",
+    key=text("Name of the pair."),
+    first=text("Name of the first image."),
+    second=text("Name of the second image."),
+    convergence_deg={**_NUMBER, "description": "Angle between the lines of sight."},
+    base_to_height={**_NUMBER, "description": "Metres of parallax per metre of height."},
+    days=_perhaps({**_NUMBER, "description": "Days from the first to the second."}),
+    overlap={**_SHARE, "description": "Share of the smaller image that both see."},
+    matched={"type": "boolean"},
+    warnings=_some(_TEXT),
+    problem=ref("problem"),
+)
+
+_GRID: Json = _object(
+    "The cells of the results; without an area of interest, the most that there can be.",
+    "crs crs_name resolution_m rows columns bounds exact seen",
+    crs=_TEXT,
+    crs_name=_TEXT,
+    resolution_m=_NUMBER,
+    rows=_whole("Rows of cells."),
+    columns=_whole("Columns of cells."),
+    bounds=_BBOX,
+    exact={"type": "boolean", "description": "Whether an area of interest says where it ends."},
+    seen=_some(_perhaps(_POLYGON)),
+)
+
+_CONTROL: Json = _object(
+    "What the delivered models make of a ground control point.",
+    "name check distance_px",
+    name=_TEXT,
+    check={"type": "boolean", "description": "Whether it is held out."},
+    distance_px=_perhaps({**_NUMBER, "description": "Root mean square over the images."}),
+    east_m=_perhaps(_NUMBER),
+    north_m=_perhaps(_NUMBER),
+    up_m=_perhaps(_NUMBER),
+)
+
 _ASSET: Json = _object(
     "A file.", "href", href=_TEXT, title=_TEXT, description=_TEXT, type=_TEXT, roles=_some(_TEXT)
 )
@@ -192,6 +284,29 @@ CONTENTS: Json = {
         images=_some(_IMAGE),
         pairs=_some(_PLANNED),
         estimate=_ESTIMATE,
+    ),
+    "surfaceInspection": _object(
+        "What headers and metadata of the images say, and what a surface model of them would take.",
+        "images pairs grid heights control_points estimate missing",
+        images=_some(_STEREO_IMAGE),
+        pairs=_some(_STEREO_PAIR),
+        grid=_GRID,
+        heights=_object(
+            "Between which ground is looked for, metres above the ellipsoid.",
+            "minimum_m maximum_m datum",
+            minimum_m=_NUMBER,
+            maximum_m=_NUMBER,
+            datum=text("What the heights of the results are counted from."),
+        ),
+        control_points=_some(_CONTROL),
+        estimate={
+            **_ESTIMATE,
+            "properties": {
+                **_ESTIMATE["properties"],
+                "cells": _whole("Cells of the results that may have a height."),
+            },
+        },
+        missing={**_some(_TEXT), "description": "What was looked for and is not there, or odd."},
     ),
     "nothing": {
         "type": "object",

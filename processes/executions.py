@@ -24,6 +24,9 @@ LINKED: Json = {
 }
 """The answer where nothing of the results is sent along."""
 
+_INSPECTED = {"dsm-opt": "surfaceInspection"}
+"""What the inspection of a service finds, where that is not displacements' images and pairs."""
+
 _NEXT: dict[str, str] = {
     "job": "Status of the job.",
     "dismiss": "Stop the job, or remove its results.",
@@ -130,7 +133,7 @@ def _links(service: Pipeline) -> Json:
 
 
 def _inspect(service: Pipeline) -> Json:
-    found = "inspection" if service.inspect else "nothing"
+    found = _INSPECTED.get(service.id, "inspection") if service.inspect else "nothing"
     return operation(
         f"inspect-{service.id}",
         service.id,

@@ -93,6 +93,24 @@ def complaints() -> Callable[..., list[str]]:
     return found
 
 
+@pytest.fixture(scope="session")
+def plain_schema() -> Callable[[Json], Json]:
+    """Turns schemas of OpenAPI 3.0 into JSON Schema."""
+    return without_nullable
+
+
+def without_nullable(part: Any) -> Any:
+    """A schema of OpenAPI 3.0 as JSON Schema, which has the type null instead of ``nullable``."""
+    if isinstance(part, list):
+        return [without_nullable(value) for value in part]
+    if not isinstance(part, dict):
+        return part
+    found = {key: without_nullable(value) for key, value in part.items()}
+    if found.get("nullable") is True and isinstance(found.get("type"), str):
+        found["type"] = [found["type"], "null"]
+    return found
+
+
 def published(folder: Path) -> Mapping[str, Json]:
     """The published schemas by file name, their known slips corrected."""
     schemas = {path.name: yaml.safe_load(path.read_text()) for path in folder.glob("*.yaml")}

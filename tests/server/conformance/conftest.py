@@ -24,18 +24,6 @@ Errors = Callable[[str, Any], list[str]]
 Json = dict[str, Any]
 
 
-def without_nullable(part: Any) -> Any:
-    """A schema of OpenAPI 3.0 as JSON Schema, which has the type null instead of ``nullable``."""
-    if isinstance(part, list):
-        return [without_nullable(value) for value in part]
-    if not isinstance(part, dict):
-        return part
-    found = {key: without_nullable(value) for key, value in part.items()}
-    if found.get("nullable") is True and isinstance(found.get("type"), str):
-        found["type"] = [found["type"], "null"]
-    return found
-
-
 @dataclass
 class Judge:
     """Holds an answer against the OpenAPI document, and against the standard if that is there."""
@@ -119,6 +107,7 @@ class Api:
 def judge(
     running_server: Any,
     complaints: Callable[[Json, Any], list[str]],
+    plain_schema: Callable[[Json], Json],
     request: pytest.FixtureRequest,
 ) -> Judge:
     try:
@@ -126,7 +115,7 @@ def judge(
     except pytest.skip.Exception:
         # What was not held against them is told by the tests that need them.
         standard = None
-    document = without_nullable(running_server.get("/openapi").json())
+    document = plain_schema(running_server.get("/openapi").json())
     return Judge(document, complaints, standard)
 
 

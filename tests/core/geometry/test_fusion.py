@@ -44,10 +44,13 @@ def slow_cell(h: np.ndarray, s: np.ndarray, whole: np.ndarray) -> tuple[float, i
     for n in known:
         allowed = fusion.AGREEMENT_M + fusion.AGREEMENT * np.hypot(s[n], s[known])
         group = known[abs(h[known] - h[n]) <= allowed]
-        groups.append((float((1 / (s[group] * whole[group])).sum()), -int(n), group))
-    _, _, group = max(groups, key=lambda one: one[:2])
-    share = 1 / (s[group] * whole[group])
-    return float(share @ h[group] / share.sum()), group.size
+        weight = 1 / (s[group] * whole[group])
+        groups.append((float(weight.sum()), float(weight @ h[group] / weight.sum()), group.size))
+    most, level, _ = largest = max(groups, key=lambda one: one[0])
+    lower = [one for one in groups if one[1] < level - fusion.LOWER_M]
+    lower = [one for one in lower if one[0] > most / fusion.LOWER]
+    _, level, size = max(lower, key=lambda one: one[0]) if lower else largest
+    return level, size
 
 
 @settings(deadline=None, max_examples=40)
@@ -107,6 +110,15 @@ def test_of_two_pairs_that_disagree_the_more_certain_one_counts_with_less_certai
     assert found.height == pytest.approx(100)
     assert (found.pairs == 1).all()
     assert (found.sigma > 1.5 * whole(even(100.0, 0.1))).all()
+
+
+def test_of_a_roof_and_the_ground_beside_it_the_ground_needs_half_the_weight() -> None:
+    def level(sigma: float) -> float:
+        # Weights are those of variances.
+        return float(fused([even(112.0, 0.1), even(100.0, sigma)]).height[4, 4])
+
+    assert level(0.1 * 1.39) == pytest.approx(100)
+    assert level(0.1 * 1.43) == pytest.approx(112)
 
 
 def test_three_pairs_are_not_taken_for_independent() -> None:

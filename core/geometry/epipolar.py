@@ -10,7 +10,9 @@ https://doi.org/10.14358/PERS.72.8.943, for why these lines are straight over an
 All positions are exact: they come from the sensor models point by point.
 """
 
+import math
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from core.geometry.rpc import Floats, Rpc, transferred
 from core.geometry.triangulation import Intersections, intersect
+from core.tiling import Window
 
 PROBE_M = 50.0
 """Difference in height, metres, between which the epipolar direction is taken."""
@@ -71,6 +74,21 @@ class EpipolarFrame:
         rows, cols = ((count - 2) // factor + 2 for count in self.shape)
         return replace(self, shape=(rows, cols), pitch=self.pitch * factor)
 
+    def part(self, window: Window) -> "EpipolarFrame":
+        """Some of its rows and columns; the window may reach beyond them."""
+        row, col = self._place(np.array(self.pitch * window.row), np.array(self.pitch * window.col))
+        return replace(self, origin=(float(row), float(col)), shape=window.shape)
+
+    def holding(self, row: ArrayLike, col: ArrayLike) -> Window:
+        """The smallest window of the lattice that holds places in the reference image."""
+        down_row, down_col = self.direction[1], -self.direction[0]
+        row = (np.asarray(row, np.float64) - self.origin[0]) / self.pitch
+        col = (np.asarray(col, np.float64) - self.origin[1]) / self.pitch
+        down = row * down_row + col * down_col
+        right = row * self.direction[0] + col * self.direction[1]
+        top, left = math.floor(down.min()), math.floor(right.min())
+        return Window(top, left, math.ceil(down.max()) - top + 1, math.ceil(right.max()) - left + 1)
+
     def reference_positions(self) -> Positions:
         """Where the lattice's points lie in the reference image."""
         down, right = (self.pitch * np.arange(count, dtype=np.float64) for count in self.shape)
@@ -87,7 +105,12 @@ class EpipolarFrame:
         seen = transferred(self.reference, self.secondary, *self.reference_positions(), heights)
         return Positions(seen.row, seen.col)
 
-    def matched_positions(self, heights: Floats, disparity: NDArray[np.float32]) -> Positions:
+    def matched_positions(
+        self,
+        heights: Floats,
+        disparity: NDArray[np.float32],
+        across: NDArray[np.float32] | None = None,
+    ) -> Positions:
         """Where matches lie in the secondary image.
 
         Parameters
@@ -97,28 +120,39 @@ class EpipolarFrame:
             positions are interpolated by parabolas.
         disparity
             Columns of the lattice; NaN where there is no match.
+        across
+            Rows of the lattice by which matches lie further down; by default none.
         """
         placed = self.secondary_positions(heights)
-        return Positions(*(_between(part, disparity) for part in placed))
+        found = (_between(part, disparity) for part in placed)
+        if across is None:
+            return Positions(*found)
+        down = (np.gradient(part, axis=0) * across for part in placed)
+        return Positions(*(part + step for part, step in zip(found, down, strict=True)))
 
-    def intersect(self, heights: Floats, disparity: NDArray[np.float32]) -> Intersections:
+    def intersect(
+        self,
+        heights: Floats,
+        disparity: NDArray[np.float32],
+        across: NDArray[np.float32] | None = None,
+    ) -> Intersections:
         """The ground where matches' lines of sight meet; parameters as for `matched_positions`."""
-        bands = range(0, self.shape[0], BAND)
-        parts = [
-            self._band(top)._intersected(heights[top : top + BAND], disparity[top : top + BAND])
-            for top in bands
-        ]
+        ends = np.linspace(0, self.shape[0], -(-self.shape[0] // BAND) + 1).astype(int).tolist()
+        parts = []
+        for top, bottom in pairwise(ends):
+            band = self.part(Window(top, 0, bottom - top, self.shape[1]))
+            off = None if across is None else across[top:bottom]
+            parts.append(band._intersected(heights[top:bottom], disparity[top:bottom], off))
         return Intersections(*(np.concatenate(values) for values in zip(*parts, strict=True)))
 
-    def _band(self, top: int) -> "EpipolarFrame":
-        """Some rows of the lattice, which take less memory at a time."""
-        row, col = self.direction
-        down = self.pitch * top
-        origin = (self.origin[0] + down * col, self.origin[1] - down * row)
-        return replace(self, origin=origin, shape=(min(BAND, self.shape[0] - top), self.shape[1]))
-
-    def _intersected(self, heights: Floats, disparity: NDArray[np.float32]) -> Intersections:
-        here, there = self.reference_positions(), self.matched_positions(heights, disparity)
+    def _intersected(
+        self,
+        heights: Floats,
+        disparity: NDArray[np.float32],
+        across: NDArray[np.float32] | None,
+    ) -> Intersections:
+        here = self.reference_positions()
+        there = self.matched_positions(heights, disparity, across)
         return intersect(
             [self.reference, self.secondary],
             np.stack([here.row, there.row]),

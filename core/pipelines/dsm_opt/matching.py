@@ -1,0 +1,67 @@
+"""How the pairs of a job are matched: one way for all tiles."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from core.grid import Grid
+from core.pipelines.dsm_opt.area import Target
+from core.pipelines.dsm_opt.declaration import DsmOptParameters
+from core.pipelines.dsm_opt.images import Image
+from core.pipelines.dsm_opt.lattice import Method
+from core.pipelines.dsm_opt.pairing import ImagePair
+from core.pipelines.dsm_opt.preparation import Prepared
+from core.pipelines.dsm_opt.sighting import Limits, Stereopair, related
+from core.progress import Progress
+from core.tiling import Window
+
+SAMPLE_PX = 160
+"""Side of the parts in which the images' values are compared, pixels."""
+
+SAMPLES = ((0.5, 0.5), (0.25, 0.3), (0.75, 0.7), (0.3, 0.75), (0.7, 0.25))
+"""Where they lie, from the north and from the west; all are used where there are that many."""
+
+
+def stereopairs(
+    parameters: DsmOptParameters,
+    images: Sequence[Image],
+    pairs: Sequence[ImagePair],
+    ready: Prepared,
+    progress: Progress,
+) -> tuple[Stereopair, ...]:
+    """The pairs, each with what is the same for all of its tiles."""
+    method = Method(
+        parameters.window,
+        parameters.regularisation,
+        parameters.left_right_tolerance,
+        parameters.minimum_distinctness,
+    )
+    limits = Limits(
+        parameters.intersection_tolerance, parameters.minimum_score, parameters.product_mask
+    )
+    found = []
+    parts = list(_samples(ready.target, min(eye.gsd_m for eye in ready.eyes)))
+    for number, pair in enumerate(pairs):
+        progress.report(number / len(pairs), f"comparing the images of pair {pair.key}")
+        first, second = steeper_first(images, pair)
+        eyes = ready.eyes[first], ready.eyes[second]
+        one = Stereopair(pair.key, eyes, ready.ground, method, limits, ready.levels)
+        found.append(replace(one, between=related(one, parts)))
+    return tuple(found)
+
+
+def steeper_first(images: Sequence[Image], pair: ImagePair) -> tuple[int, int]:
+    """The images of a pair, first the one that looks down more steeply: it hides less."""
+    first, second = (images[number].view.incidence_deg for number in (pair.first, pair.second))
+    return (pair.first, pair.second) if first <= second else (pair.second, pair.first)
+
+
+def _samples(target: Target, gsd_m: float) -> Iterator[Grid]:
+    """Parts of the output's grid; one where it is small."""
+    side = max(round(SAMPLE_PX * gsd_m / target.resolution), 8)
+    height, width = target.grid.shape
+    places = SAMPLES if min(height, width) > 3 * side else SAMPLES[:1]
+    for down, right in places:
+        window = Window(
+            round(down * height) - side // 2, round(right * width) - side // 2, side, side
+        )
+        yield target.grid.crop(window & target.grid.window)

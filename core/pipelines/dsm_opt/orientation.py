@@ -1,0 +1,184 @@
+"""Refinement of the images' models: tie points all over the wanted ground, then the adjustment."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from pyproj import Transformer
+
+from core.errors import NothingMeasured
+from core.geometry.adjustment import LEAST_POINTS, Adjustment, adjust
+from core.geometry.bias import bias_sigma_m
+from core.geometry.control import ControlPoint
+from core.geometry.ground import GEOGRAPHIC, Ground
+from core.geometry.rpc import Rpc
+from core.io.products.stereo.staging import StagedImage
+from core.matching.arrays import Layer
+from core.matching.tiepoints import TieImage, TiePoints, tie_points
+from core.pipelines.dsm_opt.images import Image
+from core.progress import Progress
+from core.tiling import Window
+
+BLOCK_PX = 448
+"""Side of the pieces of large images in which tie points are looked for, pixels."""
+
+BLOCKS = 5
+"""Pieces along each side of the ground, at most."""
+
+ROUGH_ACROSS_PX = 24.0
+"""How far the models of two images may disagree across the epipolar direction, pixels, at first."""
+
+KNOWN_ACROSS_PX = 6.0
+"""The same for models that reduced images have refined."""
+
+HEIGHTS_PAD_M = 25.0
+"""Heights that are looked through beyond the coarse ground's own."""
+
+AFFINE_PX = 0.3
+"""Standard deviation of what shear and stretch do at the edge, where they are asked for, pixels."""
+
+
+@dataclass(frozen=True, eq=False)
+class Eye:
+    """An image that is ready to be matched.
+
+    Parameters
+    ----------
+    image
+        Its pixels.
+    rpc
+        Its model, of all pixels of the image at full resolution.
+    gsd_m
+        Side of a pixel on level ground, metres.
+    """
+
+    image: StagedImage
+    rpc: Rpc
+    gsd_m: float
+
+
+def rough_points(
+    images: Sequence[TieImage], heights: tuple[float, float], factor: int
+) -> TiePoints:
+    """Tie points of images that were reduced `factor` times, all over them."""
+    return tie_points(images, heights, across_px=max(ROUGH_ACROSS_PX / factor, 6.0))
+
+
+def fine_points(
+    eyes: Sequence[Eye], ground: Ground, corners: np.ndarray, progress: Progress
+) -> TiePoints:
+    """Tie points at full resolution from pieces of ground, places counted in whole images.
+
+    Parameters
+    ----------
+    corners
+        West, south, east, north of the ground, in its projection.
+    """
+    parts = []
+    places = list(_places(eyes, corners))
+    for number, (x, y) in enumerate(places):
+        progress.report(number / len(places), f"tie points, piece {number + 1} of {len(places)}")
+        found = _piece(eyes, ground, x, y)
+        if found is not None:
+            parts.append(found)
+    if not parts:
+        raise NothingMeasured("No tie points were found between the images.")
+    return TiePoints(*(np.concatenate(values, axis=1) for values in zip(*parts, strict=True)))
+
+
+def adjusted(
+    images: Sequence[Image],
+    rpcs: Sequence[Rpc],
+    points: TiePoints,
+    control: Sequence[ControlPoint],
+    *,
+    affine: bool,
+    factor: int = 1,
+) -> Adjustment:
+    """Refine models by tie points of images reduced `factor` times.
+
+    Raises
+    ------
+    NothingMeasured
+        There are too few tie points.
+    """
+    count = int((np.isfinite(points.row).sum(axis=0) > 1).sum())
+    if count < LEAST_POINTS:
+        raise NothingMeasured(
+            f"Only {count} tie points were found between the images; {LEAST_POINTS} are needed. "
+            "They may show different places, or be covered by cloud or water."
+        )
+    prior = [
+        bias_sigma_m(image.view.rpc, image.view.sensor) / (image.view.gsd_m * factor)
+        for image in images
+    ]
+    return adjust(
+        rpcs,
+        points.row,
+        points.col,
+        points.sigma,
+        prior,
+        control=control,
+        affine_px=AFFINE_PX / factor if affine else 0.0,
+        names=[image.name for image in images],
+    )
+
+
+def _places(eyes: Sequence[Eye], corners: np.ndarray) -> Iterator[tuple[float, float]]:
+    """Middles of the pieces, in the projection of the ground."""
+    gsd = min(eye.gsd_m for eye in eyes)
+    west, south, east, north = (float(part) for part in corners)
+    counts = [
+        int(np.clip(np.ceil(length / (BLOCK_PX * gsd)), 1, BLOCKS))
+        for length in (east - west, north - south)
+    ]
+    for row in range(counts[1]):
+        for col in range(counts[0]):
+            yield (
+                west + (col + 0.5) * (east - west) / counts[0],
+                south + (row + 0.5) * (north - south) / counts[1],
+            )
+
+
+def _piece(eyes: Sequence[Eye], ground: Ground, x: float, y: float) -> TiePoints | None:
+    """Tie points of one piece; None where fewer than two images show it."""
+    project = Transformer.from_crs(ground.grid.crs, GEOGRAPHIC, always_xy=True)
+    half = BLOCK_PX * min(eye.gsd_m for eye in eyes) / 2
+    east = np.array([x - half, x + half, x - half, x + half])
+    north = np.array([y - half, y - half, y + half, y + half])
+    low, high = ground.range(east, north, 0.0)
+    heights = (low - HEIGHTS_PAD_M, high + HEIGHTS_PAD_M)
+    lon, lat = project.transform(east, north)
+    windows = [_window(eye, lon, lat, heights) for eye in eyes]
+    chosen = [number for number, window in enumerate(windows) if not window.empty]
+    if len(chosen) < 2:
+        return None
+    ties = []
+    for number in chosen:
+        window = windows[number]
+        pixels = eyes[number].image.read(window)
+        layer = Layer(pixels.values, pixels.weights)
+        ties.append(TieImage(layer, eyes[number].rpc.moved(-window.row, -window.col)))
+    found = tie_points(ties, heights, spacing=32, across_px=KNOWN_ACROSS_PX)
+    shape = (len(eyes), found.row.shape[1])
+    whole = TiePoints(*(np.full(shape, np.nan) for _ in TiePoints._fields))
+    for place, number in enumerate(chosen):
+        for target, values in zip(whole, found, strict=True):
+            target[number] = values[place]
+        whole.row[number] += windows[number].row
+        whole.col[number] += windows[number].col
+    return whole
+
+
+def _window(eye: Eye, lon: np.ndarray, lat: np.ndarray, heights: tuple[float, float]) -> Window:
+    """The pixels of an image that show ground between two heights; empty where there are none."""
+    seen = [eye.rpc.project(lon, lat, height) for height in heights]
+    row, col = (np.concatenate([getattr(part, axis) for part in seen]) for axis in ("row", "col"))
+    if not np.isfinite(row).all():
+        return Window(0, 0, 0, 0)
+    top, left = int(np.floor(row.min())), int(np.floor(col.min()))
+    window = Window(
+        top, left, int(np.ceil(row.max())) - top + 1, int(np.ceil(col.max())) - left + 1
+    )
+    inside = window & eye.image.window
+    return inside if min(inside.shape) >= BLOCK_PX // 4 else replace(inside, height=0)

@@ -1,0 +1,298 @@
+"""From opened images to what tiles are made of: refined models, coarse ground, pixels at hand."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from pyproj import Transformer
+
+from core.errors import Inconsistent, NoOverlap
+from core.geometry.adjustment import Report
+from core.geometry.control import ControlPoint
+from core.geometry.ground import GEOGRAPHIC, Ground
+from core.geometry.rpc import Rpc
+from core.grid import Grid
+from core.io.products.stereo import unpacked
+from core.io.products.stereo.staging import StagedImage, stage
+from core.matching.arrays import Layer
+from core.matching.tiepoints import TieImage
+from core.pipelines.dsm_opt.area import Target, cells_holding, common_heights
+from core.pipelines.dsm_opt.choices import Adjust
+from core.pipelines.dsm_opt.coarse import Overview, coarse_ground
+from core.pipelines.dsm_opt.declaration import DsmOptParameters
+from core.pipelines.dsm_opt.images import Image
+from core.pipelines.dsm_opt.orientation import Eye, adjusted, fine_points, rough_points
+from core.pipelines.dsm_opt.pairing import ImagePair
+from core.progress import Progress
+from core.tiling import Window
+from core.workspace import Context
+
+OVERVIEW_PX = 1300
+"""Rows or columns of a reduced image, at most."""
+
+LEAST_FACTOR = 4
+"""Images are reduced so far at least, where they are not small."""
+
+SMALL_PX = 512
+"""Rows and columns below which they are reduced half as far."""
+
+TIED_WHOLE_PX = 1280
+"""Rows and columns up to which tie points are looked for in whole images."""
+
+PRISM_PX = 96
+"""Pixels around the wanted ground that are used too."""
+
+HEIGHTS_PAD_M = 30.0
+"""Heights beyond those of the coarse ground for which pixels are made ready."""
+
+CROP_PAD_PX = 16.0
+"""Pixels around a crop whose coarse ground is looked at."""
+
+OVERVIEWS, ADJUSTED, COARSE, STAGED = 0.3, 0.5, 0.7, 0.9
+"""Where the steps end in the time of all of them."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What tiles are made of.
+
+    Parameters
+    ----------
+    eyes
+        Images with refined models.
+    ground
+        The coarse model.
+    target
+        The output, no larger than what pairs see.
+    levels
+        Halvings at which a tile's matching begins.
+    report
+        Of the refinement; None where none was wanted.
+    notes
+        What the user should know, a sentence each.
+    """
+
+    eyes: tuple[Eye, ...]
+    ground: Ground
+    target: Target
+    levels: int
+    report: Report | None
+    notes: tuple[str, ...] = ()
+
+
+def prepared(
+    parameters: DsmOptParameters,
+    context: Context,
+    images: Sequence[Image],
+    pairs: Sequence[ImagePair],
+    target: Target,
+    progress: Progress,
+    control: Sequence[ControlPoint] = (),
+) -> Prepared:
+    """Reduce, refine the models, find the ground, and make the pixels ready."""
+    work = _Work(parameters, context, tuple(images), pairs, target)
+    heights = work.heights()
+    windows = work.windows([image.view.rpc for image in images], target.grid, heights)
+    side = max(max(window.shape) for window in windows)
+    factor = _factor(side)
+    overviews = work.staged(windows, factor, progress.part(0, OVERVIEWS))
+    rpcs = [image.view.rpc for image in images]
+    report: Report | None = None
+    wanted = parameters.adjustment is not Adjust.NONE
+    whole = side <= TIED_WHOLE_PX
+    staged: list[StagedImage] = []
+    if whole:
+        staged = work.staged(windows, 1, progress.part(OVERVIEWS, OVERVIEWS))
+    if wanted:
+        progress.report(OVERVIEWS, "tie points")
+        rpcs, report = work.adjusted(rpcs, staged or overviews, heights, control if whole else ())
+    ground = coarse_ground(
+        [
+            Overview(_layer(view), view.model(rpc), image.view.gsd_m * factor)
+            for view, rpc, image in zip(overviews, rpcs, images, strict=True)
+        ],
+        pairs,
+        heights,
+        target.grid.crs,
+        factor.bit_length() - 1,
+        progress.part(ADJUSTED, COARSE),
+    )
+    target = _trimmed(target, ground, rpcs, images, pairs)
+    if not whole:
+        x, y = _outline(target.grid)
+        low, high = ground.range(x, y, 0.0)
+        narrow = (low - HEIGHTS_PAD_M, high + HEIGHTS_PAD_M)
+        windows = work.windows(rpcs, target.grid, narrow)
+        staged = work.staged(windows, 1, progress.part(COARSE, STAGED))
+    eyes = tuple(
+        Eye(view, rpc, image.view.gsd_m)
+        for view, rpc, image in zip(staged, rpcs, images, strict=True)
+    )
+    if wanted and not whole:
+        points = fine_points(eyes, ground, np.array(target.grid.bounds), progress.part(STAGED, 1.0))
+        affine = parameters.adjustment is Adjust.AFFINE
+        result = adjusted(images, rpcs, points, control, affine=affine)
+        eyes = tuple(replace(eye, rpc=rpc) for eye, rpc in zip(eyes, result.rpcs, strict=True))
+        report = result.report
+    return Prepared(eyes, ground, target, factor.bit_length() - 2, report)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What the steps of the preparation share."""
+
+    parameters: DsmOptParameters
+    context: Context
+    images: tuple[Image, ...]
+    pairs: Sequence[ImagePair]
+    target: Target
+
+    def heights(self) -> tuple[float, float]:
+        """The heights between which ground is looked for."""
+        low, high = common_heights([image.view.rpc for image in self.images])
+        if self.parameters.minimum_height is not None:
+            low = max(low, self.parameters.minimum_height)
+        if self.parameters.maximum_height is not None:
+            high = min(high, self.parameters.maximum_height)
+        if low >= high:
+            raise Inconsistent(
+                f"No height is left between {low:.0f} and {high:.0f} m: the models of the images "
+                "are made for others.",
+                pointer="/inputs/minimum_height",
+                allowed="heights in the range of the images' models",
+            )
+        return low, high
+
+    def windows(
+        self, rpcs: Sequence[Rpc], grid: Grid, heights: tuple[float, float]
+    ) -> list[Window]:
+        """The pixels of each image that may show the grid."""
+        return [
+            prism_window(rpc, image.view.shape, grid, heights)
+            for rpc, image in zip(rpcs, self.images, strict=True)
+        ]
+
+    def staged(
+        self, windows: Sequence[Window], factor: int, progress: Progress
+    ) -> list[StagedImage]:
+        """Windows of all images on scratch."""
+        scratch = self.context.workspace.scratch
+        found = []
+        for number, (image, window) in enumerate(zip(self.images, windows, strict=True)):
+            span = progress.part(number / len(windows), (number + 1) / len(windows))
+            view = unpacked(image.view, scratch / "unpacked")
+            path = scratch / f"image{image.number}-{factor}"
+            found.append(stage(view, window, path, factor, span))
+        return found
+
+    def adjusted(
+        self,
+        rpcs: Sequence[Rpc],
+        staged: Sequence[StagedImage],
+        heights: tuple[float, float],
+        control: Sequence[ControlPoint],
+    ) -> tuple[list[Rpc], Report]:
+        """Models refined by tie points of whole images."""
+        factor = staged[0].factor
+        ties = [
+            TieImage(_layer(view), view.model(rpc)) for view, rpc in zip(staged, rpcs, strict=True)
+        ]
+        points = rough_points(ties, heights, factor)
+        if factor == 1:
+            for number, view in enumerate(staged):
+                points.row[number] += view.window.row
+                points.col[number] += view.window.col
+            affine = self.parameters.adjustment is Adjust.AFFINE
+            result = adjusted(self.images, rpcs, points, control, affine=affine)
+            return list(result.rpcs), result.report
+        models = [tie.rpc for tie in ties]
+        result = adjusted(self.images, models, points, (), affine=False, factor=factor)
+        return [
+            rpc.moved(shift.row * factor, shift.col * factor)
+            for rpc, shift in zip(rpcs, result.corrections, strict=True)
+        ], result.report
+
+
+def prism_window(
+    rpc: Rpc, shape: tuple[int, int], grid: Grid, heights: tuple[float, float]
+) -> Window:
+    """The pixels of an image that may show a grid's ground between two heights.
+
+    Raises
+    ------
+    NoOverlap
+        There are none.
+    """
+    x, y = _outline(grid)
+    lon, lat = Transformer.from_crs(grid.crs, GEOGRAPHIC, always_xy=True).transform(x, y)
+    seen = [rpc.project(lon, lat, height) for height in np.linspace(*heights, 3)]
+    row, col = (np.concatenate([getattr(p, axis).ravel() for p in seen]) for axis in ("row", "col"))
+    whole = Window(0, 0, *shape)
+    known = np.isfinite(row)
+    if not known.all():
+        # Some of the ground lies outside of the model: what is inside does not tell how far.
+        return whole
+    top, left = (int(np.floor(axis.min())) - PRISM_PX for axis in (row, col))
+    bottom, right = (int(np.ceil(axis.max())) + PRISM_PX for axis in (row, col))
+    window = Window(top, left, bottom - top + 1, right - left + 1) & whole
+    if window.empty:
+        raise NoOverlap("An image shows none of the wanted ground.", pointer="/inputs/images")
+    return window
+
+
+def _factor(side: int) -> int:
+    factor = LEAST_FACTOR if side >= SMALL_PX else LEAST_FACTOR // 2
+    while side / factor > OVERVIEW_PX:
+        factor *= 2
+    return factor
+
+
+def _layer(image: StagedImage) -> Layer:
+    pixels = image.read(image.pixels)
+    return Layer(pixels.values, pixels.weights)
+
+
+def _outline(grid: Grid) -> tuple[np.ndarray, np.ndarray]:
+    """Places along the border of a grid and within."""
+    west, south, east, north = grid.bounds
+    x, y = np.meshgrid(np.linspace(west, east, 9), np.linspace(south, north, 9))
+    return x, y
+
+
+def _trimmed(
+    target: Target,
+    ground: Ground,
+    rpcs: Sequence[Rpc],
+    images: Sequence[Image],
+    pairs: Sequence[ImagePair],
+) -> Target:
+    """The output without what no pair sees; an area of interest stays whole."""
+    if target.area is not None:
+        return target
+    x, y = ground.grid.centres()
+    project = Transformer.from_crs(ground.grid.crs, GEOGRAPHIC, always_xy=True)
+    lon, lat = project.transform(x, y)
+    inside = []
+    for rpc, image in zip(rpcs, images, strict=True):
+        place = rpc.project(lon, lat, ground.height)
+        height, width = image.view.shape
+        inside.append(
+            (place.row > -0.5)
+            & (place.row < height - 0.5)
+            & (place.col > -0.5)
+            & (place.col < width - 0.5)
+        )
+    seen = np.zeros(ground.grid.shape, np.bool_)
+    for pair in pairs:
+        seen |= inside[pair.first] & inside[pair.second]
+    if target.crop is not None:
+        place = rpcs[target.crop.image].project(lon, lat, ground.height)
+        seen &= target.crop.holds(place.row, place.col, CROP_PAD_PX)
+    if not seen.any():
+        raise NoOverlap(
+            "No pair of images sees the ground that was found.", pointer="/inputs/images"
+        )
+    half = ground.grid.pixel_size[0] / 2
+    x, y = (np.concatenate([axis[seen] - half, axis[seen] + half]) for axis in (x, y))
+    window = cells_holding(target.grid, x, y) & target.grid.window
+    return target.over(target.grid.crop(window))

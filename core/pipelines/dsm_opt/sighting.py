@@ -1,0 +1,374 @@
+"""What one pair sees of a tile: points on the ground, and why the others are missing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pyproj import Transformer
+
+from core.geometry.epipolar import EpipolarFrame, Positions, epipolar_frame
+from core.geometry.gridding import Points
+from core.geometry.ground import GEOGRAPHIC, Ground
+from core.geometry.rpc import Floats
+from core.geometry.uncertainty import height_deviation
+from core.grid import Grid
+from core.io.products.stereo.staging import CLOUD, SATURATED, Pixels
+from core.matching.across import across
+from core.matching.arrays import Bits, Layer
+from core.matching.disparity import finished, radiometry
+from core.matching.radiometry import Radiometry
+from core.matching.speckle import speckles
+from core.pipelines.dsm_opt.lattice import (
+    SPECKLES,
+    Level,
+    Method,
+    Patch,
+    Search,
+    matched_level,
+    on_finer,
+    patch,
+    refined_search,
+)
+from core.pipelines.dsm_opt.orientation import Eye
+from core.reasons import Reason
+from core.tiling import Window
+
+MARGIN_PX = 48
+"""Pixels around a tile that are matched too: paths of the matching begin there."""
+
+LEAST_PX = 24
+"""Rows and columns of the smallest part of an image that is matched."""
+
+SPLINE_PX = 12
+"""Pixels around what is resampled: the reach of a spline's coefficients."""
+
+PAD = 6
+"""Disparities of a tile's coarsest level that are tried beyond what the coarse ground says."""
+
+SPARSER = 2
+"""Halvings of a tile's coarsest lattice for the one at whose points the ground is looked up."""
+
+HIGHER = 1.0
+"""Disparity by which a surface that hides another one is the larger, pixels."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What removes a match.
+
+    Parameters
+    ----------
+    intersection_px
+        Largest intersection error, pixels of the images on the ground; 0 for none.
+    score
+        Least correlation.
+    product_mask
+        Whether what the product calls cloud is left out.
+    """
+
+    intersection_px: float
+    score: float
+    product_mask: bool
+
+
+class Sighting(NamedTuple):
+    """What a pair sees.
+
+    Parameters
+    ----------
+    points
+        Measured ground, in the projection of the output.
+    brightness
+        Of the first image there, stored values.
+    hole_x, hole_y
+        About where the pixels lie for which nothing was measured.
+    hole_reasons
+        Why.
+    """
+
+    points: Points
+    brightness: NDArray[np.float32]
+    hole_x: Floats
+    hole_y: Floats
+    hole_reasons: Bits
+
+
+@dataclass(frozen=True, eq=False)
+class Stereopair:
+    """Two images that are matched, and how.
+
+    Parameters
+    ----------
+    key
+        Name of the pair.
+    eyes
+        The image in which measurements lie, and the other one.
+    ground
+        Where to look.
+    levels
+        Halvings at which matching begins.
+    between
+        How the images' values relate; found out in each part by default.
+    """
+
+    key: str
+    eyes: tuple[Eye, Eye]
+    ground: Ground
+    method: Method
+    limits: Limits
+    levels: int
+    between: Radiometry | None = None
+
+
+def sighting(pair: Stereopair, part: Grid) -> Sighting | None:
+    """Match a pair where it sees cells of the output; None where it sees too little of them."""
+    done = _matched(pair, part)
+    return None if done is None else _measured(pair, done, part)
+
+
+def related(pair: Stereopair, parts: Sequence[Grid]) -> Radiometry | None:
+    """How the values of a pair's images relate, from some parts of the ground; None if unseen.
+
+    The median of the parts, so that one under a cloud does not count.
+    """
+    found = []
+    for part in parts:
+        done = _matched(pair, part)
+        if done is None:
+            continue
+        left, right, _, _ = done.level
+        final = finished(left, right, _start(done), pair.method.window)
+        if int(np.isfinite(final.disparity).sum()) >= LEAST_PX**2:
+            found.append(radiometry(left, right, final.disparity))
+    if not found:
+        return None
+    return Radiometry(*(float(np.median(values)) for values in zip(*found, strict=True)))
+
+
+def _matched(pair: Stereopair, part: Grid) -> "_Matched | None":
+    window = _seen(pair.eyes[0], pair.ground, part)
+    if min(window.shape) < LEAST_PX:
+        return None
+    frame = _frame(pair, window)
+    search = _begin(pair, frame, part)
+    sides = _sides(pair, frame, search)
+    if sides is None:
+        return None
+    patches = sides[0].patch, sides[1].patch
+    levels = range(pair.levels, 0, -1)
+    search = refined_search(frame, patches, search, levels, pair.method, keep=True)
+    noise = None if pair.between is None else pair.between.noise
+    matched = matched_level(frame, patches, 0, search, pair.method, noise)
+    return _Matched(frame, search, matched, sides)
+
+
+def _frame(pair: Stereopair, window: Window) -> EpipolarFrame:
+    """The part of the pair's lattice that covers pixels of the first image.
+
+    All tiles share one lattice, so that the same points are matched wherever tiles end.
+    """
+    first, second = pair.eyes
+    pixels = first.image.window
+    height = float(np.median(pair.ground.height))
+    corner = (pixels.row, pixels.col)
+    whole = epipolar_frame(first.rpc, second.rpc, corner, pixels.shape, height)
+    rows = np.array([window.row, window.row + window.height - 1])
+    cols = np.array([window.col, window.col + window.width - 1])
+    needed = whole.holding(rows[:, None] + 0 * cols, cols + 0 * rows[:, None])
+    # Coarser lattices share their points too.
+    step = 2 ** (pair.levels + SPARSER)
+    top, left = needed.row // step * step, needed.col // step * step
+    bottom, right = needed.row + needed.height, needed.col + needed.width
+    return whole.part(Window(top, left, bottom - top, right - left))
+
+
+class Side(NamedTuple):
+    """One image of a pair where the lattice lies.
+
+    Parameters
+    ----------
+    patch
+        Ready to be resampled.
+    window, pixels
+        What was read for it.
+    """
+
+    patch: Patch
+    window: Window
+    pixels: Pixels
+
+
+class _Matched(NamedTuple):
+    frame: EpipolarFrame
+    search: Search
+    level: Level
+    sides: tuple[Side, Side]
+
+
+def _corners(part: Grid) -> tuple[Floats, Floats]:
+    """Places along the outline and in the middle of cells."""
+    west, south, east, north = part.bounds
+    x, y = np.meshgrid(np.linspace(west, east, 5), np.linspace(south, north, 5))
+    return x, y
+
+
+def _seen(eye: Eye, ground: Ground, part: Grid) -> Window:
+    """The pixels of an image that may show cells, with the margin; possibly empty."""
+    x, y = _corners(part)
+    lon, lat = Transformer.from_crs(part.crs, GEOGRAPHIC, always_xy=True).transform(x, y)
+    heights = ground.range(x, y, 0.0)
+    seen = [eye.rpc.project(lon, lat, height) for height in heights]
+    row, col = (np.stack([getattr(place, axis) for place in seen]) for axis in ("row", "col"))
+    if not np.isfinite(row).any():
+        return Window(0, 0, 0, 0)
+    top, left = (int(np.floor(np.nanmin(axis))) for axis in (row, col))
+    bottom, right = (int(np.ceil(np.nanmax(axis))) for axis in (row, col))
+    whole = Window(top, left, bottom - top + 1, right - left + 1).pad(MARGIN_PX)
+    return whole & eye.image.window
+
+
+def _begin(pair: Stereopair, frame: EpipolarFrame, part: Grid) -> Search:
+    """The coarse ground on the coarsest lattice of a tile, and how far matches may lie from it."""
+    lattice = frame.coarser(2**pair.levels)
+    sparse = frame.coarser(2 ** (pair.levels + SPARSER))
+    places = sparse.reference_positions()
+    known = pair.ground.below(frame.reference, places.row, places.col)
+    heights = np.where(np.isfinite(known), known, float(np.median(pair.ground.height)))
+    for halvings in range(SPARSER - 1, -1, -1):
+        heights = on_finer(heights, frame.coarser(2 ** (pair.levels + halvings)).shape)
+    below, above = pair.ground.spread(*_corners(part), MARGIN_PX * pair.eyes[0].gsd_m)
+    per_metre = lattice.columns_per_metre(float(np.median(heights)))
+    first = -int(np.ceil(below * per_metre)) - PAD
+    return Search(heights, first, int(np.ceil(above * per_metre)) + PAD - first + 1)
+
+
+def _sides(pair: Stereopair, frame: EpipolarFrame, search: Search) -> tuple[Side, Side] | None:
+    """Both images where the lattice lies; None where the second one shows none of it."""
+    eyes, levels = pair.eyes, pair.levels
+    lattice = frame.coarser(2**levels)
+    reach = max(abs(search.first), abs(search.first + search.tried)) * 2**levels + 8
+    first = _holding(lattice.reference_positions(), 0) & eyes[0].image.window
+    second = _holding(lattice.secondary_positions(search.heights), reach) & eyes[1].image.window
+    if min(second.shape) < LEAST_PX:
+        return None
+    return _side(eyes[0], first, levels, pair.limits), _side(eyes[1], second, levels, pair.limits)
+
+
+def _side(eye: Eye, window: Window, levels: int, limits: Limits) -> Side:
+    # Halved pixels begin at multiples of their size, wherever the tile lies.
+    step = 2**levels
+    top, left = window.row // step * step, window.col // step * step
+    rows, cols = window.row + window.height - top, window.col + window.width - left
+    whole = Window(top, left, -(-rows // step) * step, -(-cols // step) * step)
+    pixels = eye.image.read(whole)
+    layer = Layer(pixels.values, _usable(pixels, limits))
+    return Side(patch(layer, top, left, levels), whole, pixels)
+
+
+def _usable(pixels: Pixels, limits: Limits) -> NDArray[np.float32]:
+    """Weights without saturated and cloudy pixels."""
+    left_out = SATURATED | (CLOUD if limits.product_mask else 0)
+    usable: NDArray[np.float32] = pixels.weights * ((pixels.flags & np.uint8(left_out)) == 0)
+    return usable
+
+
+def _holding(places: Positions, reach: int) -> Window:
+    known = np.isfinite(places.row)
+    if not known.any():
+        return Window(0, 0, 0, 0)
+    pad = reach + SPLINE_PX
+    top, left = (int(np.floor(axis[known].min())) - pad for axis in places)
+    bottom, right = (int(np.ceil(axis[known].max())) + pad for axis in places)
+    return Window(top, left, bottom - top + 1, right - left + 1)
+
+
+def _start(done: _Matched) -> NDArray[np.float32]:
+    """The disparities that are refined."""
+    kept = done.level.kept & ~_isolated(done)
+    return np.where(kept, done.level.found.left, np.float32(np.nan))
+
+
+def _isolated(done: _Matched) -> NDArray[np.bool_]:
+    return speckles(done.level.found.left, done.level.kept, SPECKLES)
+
+
+def _measured(pair: Stereopair, done: _Matched, part: Grid) -> Sighting:
+    """Refine the matches, intersect the lines of sight, and say why others are missing."""
+    left, right, found, _ = done.level
+    limits, between = pair.limits, pair.between
+    final = finished(left, right, _start(done), pair.method.window, between)
+    lost = np.isnan(final.disparity)
+    reasons = np.where(lost, _reasons(done, limits), np.uint16(0))
+    off = across(left, right, final.disparity, between)
+    spot = done.frame.intersect(done.search.heights, final.disparity, off)
+    reasons[~lost & ~spot.valid] |= np.uint16(Reason.NO_CONVERGENCE)
+    reasons[~lost & (found.margin < pair.method.distinctness)] |= np.uint16(Reason.AMBIGUOUS)
+    if limits.intersection_px > 0:
+        worst = limits.intersection_px * pair.eyes[0].gsd_m
+        reasons[spot.error > worst] |= np.uint16(Reason.TOO_LARGE)
+    reasons[final.score < limits.score] |= np.uint16(Reason.LOW_SCORE)
+    good = reasons == 0
+    project = Transformer.from_crs(GEOGRAPHIC, part.crs, always_xy=True)
+    x, y = project.transform(spot.lon[good], spot.lat[good])
+    sigma = height_deviation(final.sigma[good], spot.height_sigma[good])
+    points = Points(x, y, spot.height[good], sigma, spot.error[good], final.score[good])
+    return Sighting(points, left.values[good], *_holes(done, ~good, part), reasons[~good])
+
+
+def _reasons(done: _Matched, limits: Limits) -> Bits:
+    """Why each point of the lattice would have no value."""
+    frame, search, (left, right, found, kept), sides = done
+    reasons = np.zeros(found.left.shape, np.uint16)
+    lost = left.weights == 0
+    empty = np.uint16(Reason.NODATA_REFERENCE)
+    reasons[lost] |= _flagged(frame.reference_positions(), lost, sides[0], empty, limits)
+    lost = right.weights == 0
+    empty = np.uint16(Reason.NODATA_SECONDARY)
+    places = frame.secondary_positions(search.heights)
+    reasons[lost] |= _flagged(places, lost, sides[1], empty, limits)
+    reasons[_isolated(done)] |= np.uint16(Reason.ISOLATED)
+    apart = np.isfinite(found.left) & ~kept
+    hidden = apart & (_back(found.right, found.left) - found.left > HIGHER)
+    reasons[hidden] |= np.uint16(Reason.OCCLUDED)
+    reasons[apart & ~hidden] |= np.uint16(Reason.FORWARD_BACKWARD)
+    reasons[reasons == 0] |= np.uint16(Reason.NO_CONVERGENCE)
+    return reasons
+
+
+def _flagged(
+    places: Positions, lost: NDArray[np.bool_], side: Side, empty: np.uint16, limits: Limits
+) -> Bits:
+    """What an image's flags say of the places that were lost; `empty` where they say nothing."""
+    _, window, pixels = side
+    row = np.rint(places.row[lost]) - window.row
+    col = np.rint(places.col[lost]) - window.col
+    # A comparison with NaN is false.
+    inside = (row >= 0) & (row < window.height) & (col >= 0) & (col < window.width)
+    flags = np.zeros(row.shape, np.uint8)
+    flags[inside] = pixels.flags[row[inside].astype(np.intp), col[inside].astype(np.intp)]
+    reasons = np.zeros(row.shape, np.uint16)
+    reasons[(flags & np.uint8(SATURATED)) != 0] |= np.uint16(Reason.SATURATED)
+    if limits.product_mask:
+        reasons[(flags & np.uint8(CLOUD)) != 0] |= np.uint16(Reason.CLOUD_MASK)
+    reasons[reasons == 0] = empty
+    return reasons
+
+
+def _back(right: NDArray[np.float32], left: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Disparity of each left pixel's partner; NaN where there is none."""
+    cols = np.arange(left.shape[1])[None, :] + np.nan_to_num(left)
+    place = np.clip(np.rint(cols).astype(np.intp), 0, left.shape[1] - 1)
+    found: NDArray[np.float32] = np.take_along_axis(right, place, axis=1)
+    return found
+
+
+def _holes(done: _Matched, lost: NDArray[np.bool_], part: Grid) -> tuple[Floats, Floats]:
+    """About where pixels without a measurement lie, in the projection of the output."""
+    places = done.frame.reference_positions()
+    heights = done.search.heights[lost]
+    ground = done.frame.reference.locate(places.row[lost], places.col[lost], heights)
+    project = Transformer.from_crs(GEOGRAPHIC, part.crs, always_xy=True)
+    x, y = project.transform(ground.lon, ground.lat)
+    return np.asarray(x), np.asarray(y)

@@ -1,4 +1,4 @@
-"""CARS and s2p, each in an environment of its own, run as programs on the files that a case gives.
+"""The service itself, and CARS and s2p, each in an environment of its own, as programs.
 
 ``OPTIGROUND_PEERS`` names the folder of the environments (by default one in the user's cache).
 They are made there at the first use, with Python 3.11 and 3.10; s2p is compiled and needs a
@@ -8,6 +8,7 @@ compiler, the headers of GDAL and libtiff, and GDAL's programs.
 import json
 import os
 import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,6 +72,29 @@ class Made(NamedTuple):
     cost: Cost
 
 
+class OptiGround:
+    """The service ``dsm-opt`` with its defaults, as its command line runs it."""
+
+    name = "OptiGround"
+
+    def model(self, images: Images, folder: Path) -> Made:
+        program_of_ours = Path(sys.executable).with_name("optiground")
+        command = [
+            program_of_ours,
+            "dsm-opt",
+            "--images",
+            *images.paths,
+            "--resolution",
+            str(RESOLUTION_M),
+            "--output-crs",
+            images.crs,
+            "--output",
+            folder / "out",
+        ]
+        cost = program.run(command, folder / "log.txt", {})
+        return Made(folder / "out" / "dsm.tif", cost)
+
+
 class Cars:
     """CARS 1.3.0 with its defaults, in one process, given a flat DEM at the mean height."""
 
@@ -120,7 +144,7 @@ class S2p:
         return Made(folder / "out" / "dsm.tif", cost)
 
 
-TOOLS = (Cars(), S2p())
+TOOLS = (OptiGround(), Cars(), S2p())
 
 
 def written(settings: Mapping[str, object], folder: Path) -> Path:

@@ -9,7 +9,8 @@ from core.declare import File, Output, RasterProduct
 from core.io.records import Asset, Origin, stac_collection, stac_item
 from core.pipelines.mpic_opt.declaration import MpicOptParameters
 from core.pipelines.mpic_opt.pairing import Pair
-from core.pipelines.mpic_opt.products import Written, raster_product
+from core.pipelines.mpic_opt.products import raster_product
+from core.pipelines.written import Written
 from core.workspace import Context
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from core.declare import File
 from core.io.preview import preview
 from core.pipelines.mpic_opt.declaration import MpicOptParameters
 from core.pipelines.mpic_opt.pairing import Pair
-from core.pipelines.mpic_opt.products import Written, raster_product
+from core.pipelines.mpic_opt.products import raster_product
+from core.pipelines.written import Written
 from core.report.pictures import Arrows, quicklook, reasons_map
 from core.workspace import Context
 

@@ -1,16 +1,15 @@
 """Writes the rasters of a pair, each with its summary."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.declare import File, Output, RasterProduct
+from core.declare import Output, RasterProduct
 from core.grid import Grid
 from core.io.blockwise import spread_over_threads
 from core.io.cog import write_cog
@@ -18,9 +17,10 @@ from core.pipelines.mpic_opt.declaration import MpicOptParameters, Units
 from core.pipelines.mpic_opt.layers import Layers
 from core.pipelines.mpic_opt.pairing import Pair
 from core.pipelines.mpic_opt.selection import wanted_layers
+from core.pipelines.written import Meter, Written
 from core.progress import Progress
 from core.reasons import TEXT
-from core.report.statistics import Gatherer, ReasonCounter, Summary
+from core.report.statistics import Gatherer, ReasonCounter
 from core.tiling import Window
 from core.workspace import Context
 
@@ -33,31 +33,8 @@ SIGMA_STEPS = 50
 LEAST_STEP_PX = 2.0**-13
 """Rounding step at least, pixels: what is below is arithmetic, not measurement."""
 
-LEAST_RANGE = 1e-6
-"""Range of colours where all values are equal."""
-
 SAMPLES = 1000
 """Rows and columns of the sample from which the median sigma is taken, at most."""
-
-
-@dataclass(frozen=True)
-class Written:
-    """A raster that was written, and what its values are like."""
-
-    output: str
-    file: File
-    summary: Summary | None
-    shares: Mapping[str, float]
-
-    def colour_range(self, product: RasterProduct) -> tuple[float, float]:
-        """As declared, else from the 2nd to the 98th percentile, about 0 where signs matter."""
-        bottom = (self.summary.p2 if self.summary else None) or 0.0
-        top = (self.summary.p98 if self.summary else None) or 0.0
-        if product.low is None and product.high is None:
-            reach = max(abs(bottom), abs(top), LEAST_RANGE)
-            return -reach, reach
-        low = bottom if product.low is None else product.low
-        return low, max(top, low + LEAST_RANGE) if product.high is None else product.high
 
 
 def write_layers(
@@ -71,27 +48,9 @@ def write_layers(
     names = wanted_layers(parameters)
     products = {output.id: output for output in context.pipeline.output_list}
     steps = _steps(layers)
-    meter = _Meter(names, progress)
+    meter = Meter(names, progress)
     work = partial(_write, layers, pair, parameters.units, products, steps, context, meter)
     return dict(spread_over_threads(work, names, context.compute.workers))
-
-
-class _Meter:
-    """Sums up how far the rasters are that are written at the same time."""
-
-    def __init__(self, names: Sequence[str], progress: Progress) -> None:
-        self._done = dict.fromkeys(names, 0.0)
-        self._progress = progress
-        self._lock = Lock()
-
-    def advance(self, name: str, done: float) -> None:
-        """Raster `name` is `done` (0 to 1); called from the thread that writes it."""
-        with self._lock:
-            self._done[name] = max(self._done[name], done)
-            total = sum(self._done.values()) / len(self._done)
-            begun = sum(part > 0 for part in self._done.values())
-            message = f"writing rasters, {begun} of {len(self._done)} begun, {total:.1%} written"
-            self._progress.report(total, message)
 
 
 def raster_product(output: Output, units: Units) -> RasterProduct:
@@ -114,7 +73,7 @@ def _write(
     products: Mapping[str, Output],
     steps: Mapping[str, float],
     context: Context,
-    meter: _Meter,
+    meter: Meter,
     name: str,
 ) -> Written:
     output = products[name]

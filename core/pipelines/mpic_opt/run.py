@@ -24,8 +24,9 @@ from core.pipelines.mpic_opt.notes import notes_of
 from core.pipelines.mpic_opt.pairing import Pair, check_rate, pairs_of, time_factor
 from core.pipelines.mpic_opt.pictures import write_pictures
 from core.pipelines.mpic_opt.planes import Planes
-from core.pipelines.mpic_opt.products import Written, write_layers
+from core.pipelines.mpic_opt.products import write_layers
 from core.pipelines.mpic_opt.scenes import open_images
+from core.pipelines.written import Written
 from core.progress import Progress
 from core.report.statistics import PairStatistics
 from core.workspace import Context

@@ -21,6 +21,9 @@ Layer = NDArray[np.float32]
 Counts = NDArray[np.uint16]
 Places = NDArray[np.int64]
 
+Values = NDArray[np.float32]
+"""[point, (row, col, height, sigma, error, score)]; places in cells."""
+
 REACH = 1.0
 """Distance from the centre, in cells, of the furthest point that counts."""
 
@@ -106,13 +109,13 @@ def gridded(
     # Rows down and columns right, in cells, counted from the centre of the first.
     row = (origin[1] - points.y[near]) / cell - 0.5
     col = (points.x[near] - origin[0]) / cell - 0.5
-    values = np.empty((near.size, 6))
+    starts, order = _binned(row, col, shape)
+    values = np.empty((near.size, 6), np.float32)
     for number, part in enumerate((row, col, *points[2:])):
-        values[:, number] = part if number < 2 else part[near]
-    starts, order = _binned(values, shape)
+        values[:, number] = part[order] if number < 2 else part[near[order]]
     height, sigma, error, score = (np.full(shape, np.nan, np.float32) for _ in range(4))
     count = np.zeros(shape, np.uint16)
-    _cells_into(values[order], starts, cell, height, sigma, error, score, count)
+    _cells_into(values, starts, cell, height, sigma, error, score, count)
     return Cells(height, sigma, error, score, count, cell)
 
 
@@ -128,14 +131,14 @@ def _near(
     return np.flatnonzero(inside & known)
 
 
-def _binned(values: Floats, shape: tuple[int, int]) -> tuple[Places, Places]:
+def _binned(row: Floats, col: Floats, shape: tuple[int, int]) -> tuple[Places, Places]:
     """Where the points of each cell begin, and the order that brings them together.
 
     Cells are counted row by row, with one more on each side.
     """
-    row, col = (np.floor(values[:, axis] + 1.5).astype(np.int64) for axis in (0, 1))
-    row, col = np.clip(row, 0, shape[0] + 1), np.clip(col, 0, shape[1] + 1)
-    number = row * (shape[1] + 2) + col
+    down = np.clip(np.floor(row + 1.5), 0, shape[0] + 1).astype(np.int64)
+    right = np.clip(np.floor(col + 1.5), 0, shape[1] + 1).astype(np.int64)
+    number = down * (shape[1] + 2) + right
     counts = np.bincount(number, minlength=(shape[0] + 2) * (shape[1] + 2))
     starts = np.concatenate([[0], np.cumsum(counts)])
     return starts, np.argsort(number, kind="stable")
@@ -143,7 +146,7 @@ def _binned(values: Floats, shape: tuple[int, int]) -> tuple[Places, Places]:
 
 @kernel
 def _taken(
-    values: Floats, starts: Places, width: int, i: int, j: int, taken: Places, away: Floats
+    values: Values, starts: Places, width: int, i: int, j: int, taken: Places, away: Floats
 ) -> int:
     """Fill `taken` with the points near the centre of a cell, the nearest first; their number."""
     count = 0
@@ -153,7 +156,7 @@ def _taken(
         first = starts[k * (width + 2) + j]
         last = starts[k * (width + 2) + j + 3]
         for number in range(first, last):
-            down, right = values[number, 0] - i, values[number, 1] - j
+            down, right = float(values[number, 0]) - i, float(values[number, 1]) - j
             square = down * down + right * right
             if square > reach:
                 continue
@@ -173,9 +176,9 @@ def _weight(square: float, sigma: float) -> float:
 
 
 @kernel
-def _of_one_surface(values: Floats, one: int, other: int, cell: float) -> bool:
-    down = values[one, 0] - values[other, 0]
-    right = values[one, 1] - values[other, 1]
+def _of_one_surface(values: Values, one: int, other: int, cell: float) -> bool:
+    down = float(values[one, 0]) - values[other, 0]
+    right = float(values[one, 1]) - values[other, 1]
     allowed = STEP_M + STEEP * cell * math.sqrt(down * down + right * right)
     allowed += NOISE * math.sqrt(values[one, 3] ** 2 + values[other, 3] ** 2)
     near: bool = abs(values[one, 2] - values[other, 2]) <= allowed
@@ -183,7 +186,7 @@ def _of_one_surface(values: Floats, one: int, other: int, cell: float) -> bool:
 
 
 @kernel
-def _seed(values: Floats, taken: Places, weights: Floats, count: int, cell: float) -> int:
+def _seed(values: Values, taken: Places, weights: Floats, count: int, cell: float) -> int:
     """Which point's surface weighs most."""
     best, most = 0, 0.0
     for one in range(min(count, SEEDS)):
@@ -198,7 +201,7 @@ def _seed(values: Floats, taken: Places, weights: Floats, count: int, cell: floa
 
 @kernel
 def _cells_into(
-    values: Floats,
+    values: Values,
     starts: Places,
     cell: float,
     height: Layer,
@@ -223,12 +226,12 @@ def _cells_into(
             if count == 0:
                 continue
             for n in range(count):
-                weights[n] = _weight(away[n], values[taken[n], 3])
+                weights[n] = _weight(away[n], float(values[taken[n], 3]))
             seed = taken[_seed(values, taken, weights, count, cell)]
             total, used = 0.0, 0
             y, x, h, s, e, c = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
             yy, yx, xx, yh, xh = 0.0, 0.0, 0.0, 0.0, 0.0
-            base = values[seed, 2]
+            base = float(values[seed, 2])
             for n in range(count):
                 if not _of_one_surface(values, seed, taken[n], cell):
                     continue

@@ -182,8 +182,8 @@ class DsmOptParameters(Parameters):
         float, Unit("bit"), Group("Filters"), Advanced(), Field(ge=0, le=24)
     ] = 0.0
     """How much better the best match has to fit than the next one elsewhere, in bits of the census
-    transform's 24; less is called ambiguous and removed, as on repeated texture. 0 switches the
-    filter off.
+    signature, of which a window of 5 x 5 pixels has 24; less is called ambiguous and removed, as on
+    repeated texture. 0 switches the filter off.
     """
     minimum_patch: Annotated[
         int, Unit("{cell}"), Group("Filters"), Advanced(), Field(ge=0, le=10000)

@@ -1,6 +1,7 @@
 """Ground control points from users' files."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -227,3 +228,19 @@ def stereo_with_points(tmp_path_factory) -> tuple[tuple[Path, ...], tuple]:
     stereo = make_stereo("plain", "pair", shape=(128, 128), seed=11, disturbances=CALM)
     points = simulated_points(stereo.truth(stereo.grid(1.0)), stereo.views, 4)
     return stereo.write(tmp_path_factory.mktemp("pair"), true_model=True), points
+
+
+def test_the_examples_of_the_manual_are_read(read):
+    manual = (Path(__file__).parents[3] / "docs" / "control-points.md").read_text()
+    table, document = (
+        read(re.search(rf"```{kind}\n(.*?)```", manual, re.DOTALL)[1]) for kind in ("csv", "json")
+    )
+    assert [point.name for point in table] == ["P1", "P2"]
+    assert [point.check for point in table] == [False, True]
+    assert document == table[:1]
+
+
+def test_the_manual_tells_every_origin_and_where_it_puts_the_first_centre():
+    manual = (Path(__file__).parents[3] / "docs" / "control-points.md").read_text()
+    told = dict(re.findall(r"^\| `(\d-\w+)` \| has its centre at ([\d.]+),", manual, re.MULTILINE))
+    assert {origin: -float(centre) for origin, centre in told.items()} == ORIGINS

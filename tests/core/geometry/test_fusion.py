@@ -37,7 +37,9 @@ def whole(one: Cells) -> np.ndarray:
     return deviation(one.height, one.sigma, one.score, one.count.astype(np.float32), one.side)
 
 
-def slow_cell(h: np.ndarray, s: np.ndarray, whole: np.ndarray) -> tuple[float, int]:
+def slow_cell(
+    h: np.ndarray, s: np.ndarray, whole: np.ndarray, score: np.ndarray
+) -> tuple[float, int]:
     """Height of one cell and number of pairs, by the definitions."""
     known = np.flatnonzero(np.isfinite(h))
     groups = []
@@ -45,11 +47,12 @@ def slow_cell(h: np.ndarray, s: np.ndarray, whole: np.ndarray) -> tuple[float, i
         allowed = fusion.AGREEMENT_M + fusion.AGREEMENT * np.hypot(s[n], s[known])
         group = known[abs(h[known] - h[n]) <= allowed]
         weight = 1 / (s[group] * whole[group])
-        groups.append((float(weight.sum()), float(weight @ h[group] / weight.sum()), group.size))
-    most, level, _ = largest = max(groups, key=lambda one: one[0])
+        weight, total = weight / weight.sum(), float(weight.sum())
+        groups.append((total, float(weight @ h[group]), group.size, float(weight @ score[group])))
+    most, level, _, _ = largest = max(groups, key=lambda one: one[0])
     lower = [one for one in groups if one[1] < level - fusion.LOWER_M]
-    lower = [one for one in lower if one[0] > most / fusion.LOWER]
-    _, level, size = max(lower, key=lambda one: one[0]) if lower else largest
+    lower = [one for one in lower if one[0] > most / fusion.LOWER and one[3] >= 0.9]
+    _, level, size, _ = max(lower, key=lambda one: one[0]) if lower else largest
     return level, size
 
 
@@ -60,10 +63,13 @@ def test_cells_are_those_of_the_plain_definition(seed: int, number: int) -> None
     heights = rng.choice([100, 104], (number, 3, 4)) + rng.normal(0, 0.4, (number, 3, 4))
     heights[rng.random(heights.shape) < 0.2] = np.nan
     sigmas = rng.uniform(0.05, 0.4, heights.shape)
-    given = [cells(*pair) for pair in zip(heights, sigmas, strict=True)]
+    scores = rng.choice([0.8, 0.95], number)
+    given = [cells(*pair) for pair in zip(heights, sigmas, scores, strict=True)]
     stacks = [
         np.stack(layers).astype(float)
-        for layers in zip(*((one.height, one.sigma, whole(one)) for one in given), strict=True)
+        for layers in zip(
+            *((one.height, one.sigma, whole(one), one.score) for one in given), strict=True
+        )
     ]
     found = fused(given)
     for i, j in np.ndindex(3, 4):
@@ -74,7 +80,7 @@ def test_cells_are_those_of_the_plain_definition(seed: int, number: int) -> None
         height, pairs = slow_cell(*(stack[:, i, j] for stack in stacks))
         assert found.height[i, j] == pytest.approx(height, abs=1e-4)
         assert found.pairs[i, j] == pairs
-        assert found.score[i, j] == pytest.approx(0.95)
+        assert scores.min() - 1e-6 <= found.score[i, j] <= scores.max() + 1e-6
 
 
 def test_one_pair_alone_keeps_its_heights_and_has_the_deviation_of_its_surface() -> None:
@@ -112,13 +118,20 @@ def test_of_two_pairs_that_disagree_the_more_certain_one_counts_with_less_certai
     assert (found.sigma > 1.5 * whole(even(100.0, 0.1))).all()
 
 
-def test_of_a_roof_and_the_ground_beside_it_the_ground_needs_half_the_weight() -> None:
-    def level(sigma: float) -> float:
-        # Weights are those of variances.
-        return float(fused([even(112.0, 0.1), even(100.0, sigma)]).height[4, 4])
-
-    assert level(0.1 * 1.39) == pytest.approx(100)
-    assert level(0.1 * 1.43) == pytest.approx(112)
+@pytest.mark.parametrize(
+    ("deviation_m", "score", "height"),
+    [
+        (0.17, 0.95, 100.0),
+        (0.18, 0.95, 112.0),
+        (0.11, 0.85, 112.0),
+    ],
+)
+def test_of_a_roof_and_the_ground_beside_it_ground_that_correlates_needs_a_third_of_the_weight(
+    deviation_m: float, score: float, height: float
+) -> None:
+    # Weights are those of variances.
+    found = fused([even(112.0, 0.1), even(100.0, deviation_m, score)])
+    assert found.height == pytest.approx(height)
 
 
 def test_three_pairs_are_not_taken_for_independent() -> None:

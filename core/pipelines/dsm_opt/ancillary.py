@@ -4,16 +4,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from pyproj import Transformer
 
 from core.declare import Source
 from core.errors import BadControl, Inconsistent, InputError
 from core.geometry.control import ControlPoint, ControlResidual, judged
 from core.geometry.datum import HeightDatum
+from core.geometry.rpc import Floats
 from core.io.control import ImageFrame, control_points
 from core.io.elevation import ElevationPrior, open_elevation
 from core.io.masks import user_mask
 from core.io.vectors import polygons
-from core.pipelines.dsm_opt.area import Target, common_heights
+from core.pipelines.dsm_opt.area import GEOGRAPHIC, Target, common_heights
 from core.pipelines.dsm_opt.declaration import DsmOptParameters
 from core.pipelines.dsm_opt.images import Image
 from core.tiling import Window
@@ -26,6 +28,13 @@ ONE_CELL = Window(0, 0, 1, 1)
 FAR_PX = 100.0
 """Pixels by which a model may miss a control point without a warning.  The pointing of the poorest
 satellites is wrong by so many."""
+
+DEM_PAD_M = 250.0
+"""Metres below and above an elevation model's heights that are looked through as well: it may be
+wrong by a hundred, and lacks towers, quarries and whatever is new."""
+
+PLACES = 17
+"""Along each side of the output, at which an elevation model is asked whether it knows a height."""
 
 
 def searched_heights(parameters: DsmOptParameters, images: Sequence[Image]) -> tuple[float, float]:
@@ -148,10 +157,29 @@ def control_notes(residuals: Sequence[ControlResidual]) -> list[str]:
     return notes
 
 
-def elevation_notes(prior: ElevationPrior, heights: tuple[float, float]) -> list[str]:
+def narrowed_heights(
+    heights: tuple[float, float], prior: ElevationPrior | None, target: Target
+) -> tuple[float, float]:
+    """The heights between which ground is looked for, as far as an elevation model narrows them.
+
+    One that knows only part of the output, or that lies outside of all heights that may be, narrows
+    nothing.
+    """
+    if prior is None:
+        return heights
+    lon, lat = _places(target)
+    found = prior.range(lon, lat)
+    if found is None or not np.isfinite(prior.sampled(lon, lat)).all():
+        return heights
+    low, high = max(heights[0], found.low - DEM_PAD_M), min(heights[1], found.high + DEM_PAD_M)
+    return (low, high) if low < high else heights
+
+
+def elevation_notes(
+    prior: ElevationPrior, target: Target, heights: tuple[float, float]
+) -> list[str]:
     """What the user should know of an elevation model, a sentence each."""
-    west, south, east, north = prior.datum.bounds
-    lon, lat = np.meshgrid(np.linspace(west, east, 9), np.linspace(south, north, 9))
+    lon, lat = _places(target)
     known = np.isfinite(prior.sampled(lon, lat))
     if not known.any():
         return ["The elevation model has no heights in the area, and is of no use."]
@@ -159,7 +187,10 @@ def elevation_notes(prior: ElevationPrior, heights: tuple[float, float]) -> list
     notes = []
     if not known.all():
         share = 100 * known.mean()
-        notes.append(f"The elevation model has heights in {share:.0f} % of the area.")
+        notes.append(
+            f"The elevation model has heights in {share:.0f} % of the area: it does not narrow the "
+            "search."
+        )
     if found is not None and (found.high < heights[0] or found.low > heights[1]):
         notes.append(
             f"The heights of the elevation model, {found.low:.0f} to {found.high:.0f} m above the "
@@ -167,6 +198,15 @@ def elevation_notes(prior: ElevationPrior, heights: tuple[float, float]) -> list
             "right?"
         )
     return notes
+
+
+def _places(target: Target) -> tuple[Floats, Floats]:
+    """Places all over the output, degrees."""
+    west, south, east, north = target.grid.bounds
+    x, y = np.meshgrid(np.linspace(west, east, PLACES), np.linspace(south, north, PLACES))
+    project = Transformer.from_crs(target.grid.crs, GEOGRAPHIC, always_xy=True)
+    lon, lat = project.transform(x, y)
+    return np.asarray(lon), np.asarray(lat)
 
 
 def check_masks(parameters: DsmOptParameters, target: Target, context: Context) -> None:

@@ -71,7 +71,7 @@ def inspect(parameters: DsmOptParameters, context: Context) -> dict[str, Any]:
     extent = extent_of(images, pairs, commons, target, heights)
     notes = [*_missing(images, parameters), *control_notes(residuals)]
     if elevation is not None:
-        notes += elevation_notes(elevation, heights)
+        notes += elevation_notes(elevation, target, heights)
     return {
         "images": [_image(image) for image in images],
         "pairs": [_pair(candidate, pairs, images) for candidate in candidates_of(images)],

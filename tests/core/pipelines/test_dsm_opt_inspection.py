@@ -13,8 +13,16 @@ from shapely.geometry import Point, shape
 
 from core.errors import Inconsistent, NoOverlap, TooLarge
 from core.io.products.stereo import open_views
+from core.pipelines.dsm_opt.ancillary import (
+    DEM_PAD_M,
+    elevation_of,
+    narrowed_heights,
+    searched_heights,
+)
+from core.pipelines.dsm_opt.area import target_of
 from core.pipelines.dsm_opt.embedded import control_misses, rms_px
 from core.pipelines.dsm_opt.inspection import inspect
+from core.pipelines.dsm_opt.pairing import pairs_of
 from core.simulate.stereo.bundle import multispectral, panchromatic
 from core.simulate.stereo.dimap import write_dimap
 from core.simulate.stereo.making import make_stereo
@@ -237,6 +245,45 @@ def test_an_elevation_model_that_does_not_fit_is_told(
 ):
     notes = survey(*plain_pair, dem=elevation(height, west=west))["missing"]
     assert any(words in note for note in notes)
+
+
+@pytest.fixture
+def narrowed(stereo, opened, plain_pair, box):
+    """The heights that are looked through in the small area with an elevation model."""
+
+    def heights(dem: dict[str, str] | None = None) -> tuple[float, float]:
+        parameters, context = stereo(*plain_pair, aoi=box, **({"dem": dem} if dem else {}))
+        images = opened(*plain_pair)
+        target = target_of(parameters, images, pairs_of(parameters, images))
+        prior = elevation_of(parameters, target, context)
+        return narrowed_heights(searched_heights(parameters, images), prior, target)
+
+    return heights
+
+
+def test_an_elevation_model_narrows_the_heights_to_its_own_and_a_pad(narrowed, elevation):
+    whole = narrowed()
+    low, high = narrowed(elevation(60.0, around=0.002))
+    assert low == max(whole[0], 60 - DEM_PAD_M)
+    assert high == min(whole[1], 60 + DEM_PAD_M)
+    assert high - low < whole[1] - whole[0]
+
+
+def test_an_elevation_model_that_is_wrong_by_a_hundred_metres_keeps_the_ground_in_the_search(
+    narrowed, elevation
+):
+    # The simulated plain lies at about 60 m.
+    for height in (-40.0, 160.0):
+        low, high = narrowed(elevation(height))
+        assert low < 60 - 100
+        assert high > 60 + 100
+
+
+@pytest.mark.parametrize(("height", "west"), [(60.0, 1.0), (60.0, 0.0101), (9000.0, 0.0)])
+def test_an_elevation_model_that_knows_a_part_or_nonsense_narrows_nothing(
+    narrowed, elevation, height, west
+):
+    assert narrowed(elevation(height, west=west)) == narrowed()
 
 
 @pytest.fixture

@@ -7,6 +7,8 @@ beside a roof take the roof's disparity, because their census windows hold its e
   steps along the rows (Lucas and Kanade 1981), with gain and offset of each window free.  Windows
   end where the surface does.  Neighbours enter with their own deviation from a plane fitted to
   the surface around each pixel, see :mod:`core.matching.refinement`; the same plane is the prior.
+  Pixels count less the worse the images agree there: beside a roof what it hides in one image
+  fits to nothing, nor does what the sensor mixed with its edge.
 * :func:`core.matching.surfaces.sharpened` lets each pixel near a jump choose again among the
   surfaces around it.
 
@@ -31,6 +33,12 @@ LARGEST_WINDOW = 7
 
 WIDTH = 0.75
 """Standard deviation of the window's weights, in half sides."""
+
+OUTLIER = 4.0
+"""Difference between the images, in units of noise, at which a pixel's weight is a quarter."""
+
+LEAST_TRUST = 1e-3
+"""Smallest weight: where nothing agrees all pixels count alike."""
 
 PLANE_RADIUS = 4
 """Half side of the window of the plane."""
@@ -78,7 +86,13 @@ class Refined(NamedTuple):
     texture along the row; NaN where there is no match."""
 
 
-def finished(left: Layer, right: Layer, disparity: Floats, window: int = WINDOW) -> Refined:
+def finished(
+    left: Layer,
+    right: Layer,
+    disparity: Floats,
+    window: int = WINDOW,
+    between: Radiometry | None = None,
+) -> Refined:
     """Refine, choose again at the edges, refine.
 
     Parameters
@@ -90,18 +104,21 @@ def finished(left: Layer, right: Layer, disparity: Floats, window: int = WINDOW)
     window
         Half side of the matching window, pixels, 1 to 7: larger ones are steadier, and blur.  The
         time grows with their area.
+    between
+        How the images' values relate; found out by default.  Parts of one image that are matched by
+        themselves agree best if it is the same for all of them.
 
     Notes
     -----
     Pixels without a match may get one beside an edge, unless a higher surface hides their partner.
     """
-    first = refined(left, right, disparity, window, FIRST_STEPS).disparity
-    chosen = sharpened(left, right, first, radiometry(left, right, first))
+    first = refined(left, right, disparity, window, FIRST_STEPS, between).disparity
+    chosen = sharpened(left, right, first, between or radiometry(left, right, first))
     # A comparison with NaN is false: what got a match has changed.
     changed = ~(np.abs(chosen - first) < JUMP)
     chosen[changed & hidden(chosen)] = np.nan
     chosen[speckles(chosen, np.isfinite(chosen), LEAST_PIECE)] = np.nan
-    return refined(left, right, chosen, window)
+    return refined(left, right, chosen, window, between=between)
 
 
 def radiometry(left: Layer, right: Layer, disparity: Floats) -> Radiometry:
@@ -111,7 +128,12 @@ def radiometry(left: Layer, right: Layer, disparity: Floats) -> Radiometry:
 
 
 def refined(
-    left: Layer, right: Layer, disparity: Floats, window: int = WINDOW, steps: int = STEPS
+    left: Layer,
+    right: Layer,
+    disparity: Floats,
+    window: int = WINDOW,
+    steps: int = STEPS,
+    between: Radiometry | None = None,
 ) -> Refined:
     """Disparities to a small fraction of a pixel; parameters as for :func:`finished`."""
     if not 1 <= window <= LARGEST_WINDOW:
@@ -122,8 +144,9 @@ def refined(
     score, sigma = np.full_like(disparity, np.nan), np.full_like(disparity, np.nan)
     for number in range(steps):
         seen, slopes = warped(coefficients, current)
-        # Smaller after each step: what a wrong disparity adds is no noise.
-        noise = relation(left.values, seen, current).noise
+        # Its noise is smaller after each step: what a wrong disparity adds is no noise.
+        relates = between or relation(left.values, seen, current)
+        noise = relates.noise
         alike = np.float32(1 / (LIKENESS * noise))
         plane_alike = np.float32(1 / (PLANE_LIKENESS * noise))
         # Two noisy images, over the number of pixels that the default window counts for: who asks
@@ -132,9 +155,11 @@ def refined(
         if number < steps - 1:
             # The plane holds the errors of the last step: it may not hold them fast.
             prior *= np.float32(LOOSE)
-        _plane_into(current, left.values, plane_alike, PLANE_RADIUS, plane)
+        trust = _trust(left.values, seen, relates)
+        _plane_into(current, left.values, trust, plane_alike, PLANE_RADIUS, plane)
         _step_into(
             left.values,
+            trust,
             seen,
             slopes,
             current.copy(),
@@ -150,6 +175,16 @@ def refined(
     return Refined(current, score, sigma)
 
 
+def _trust(left: Floats, seen: Floats, between: Radiometry) -> Floats:
+    """Weights of all pixels by the difference of the images there (Geman and McClure 1987).
+
+    They fall faster than the difference grows: edges are where slopes, too, are largest.
+    """
+    miss = (left - between.gain * seen - between.offset) / (OUTLIER * between.noise)
+    weights: Floats = np.maximum(1 / (1 + miss * miss) ** 2, LEAST_TRUST).astype(np.float32)
+    return weights
+
+
 def _weights(radius: int, width: float) -> Floats:
     """Weights of a matching window: a Gaussian that is cut off."""
     away = np.arange(-radius, radius + 1) ** 2
@@ -159,7 +194,12 @@ def _weights(radius: int, width: float) -> Floats:
 
 @kernel
 def _plane_into(
-    disparity: Floats, image: Floats, alike: np.float32, radius: int, out: Floats
+    disparity: Floats,
+    image: Floats,
+    trust: Floats,
+    alike: np.float32,
+    radius: int,
+    out: Floats,
 ) -> None:
     """Value at each pixel of the plane fitted to the surface around it, by least squares."""
     height, width = disparity.shape
@@ -183,7 +223,7 @@ def _plane_into(
                     if not abs(above) <= step:
                         continue
                     y, x = np.float32(k - i), np.float32(m - j)
-                    weight = one - fall * (x * x + y * y)
+                    weight = trust[k, m] * (one - fall * (x * x + y * y))
                     weight /= one + alike * abs(image[k, m] - image[i, j])
                     total += weight
                     x_mean += weight * x
@@ -209,6 +249,7 @@ def _plane_into(
 @kernel
 def _step_into(
     left: Floats,
+    trust: Floats,
     warped: Floats,
     slopes: Floats,
     disparity: Floats,
@@ -248,6 +289,7 @@ def _step_into(
                     # Both less the centre's value: float32 sums of squares stay exact.
                     a, b, g = left[k, m] - base, warped[k, m] - base, slopes[k, m]
                     weight = window[k - i + radius, m - j + radius] / (one + alike * abs(a))
+                    weight *= trust[k, m]
                     q = g * (disparity[k, m] - plane[k, m])
                     total += weight
                     squares += weight * weight

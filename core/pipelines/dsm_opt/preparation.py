@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from pyproj import Transformer
 
-from core.errors import Inconsistent, NoOverlap
+from core.errors import NoOverlap
 from core.geometry.adjustment import Report
 from core.geometry.control import ControlPoint
 from core.geometry.ground import GEOGRAPHIC, Ground
@@ -16,7 +16,7 @@ from core.io.products.stereo import unpacked
 from core.io.products.stereo.staging import StagedImage, stage
 from core.matching.arrays import Layer
 from core.matching.tiepoints import TieImage
-from core.pipelines.dsm_opt.area import Target, cells_holding, common_heights
+from core.pipelines.dsm_opt.area import Target, cells_holding
 from core.pipelines.dsm_opt.choices import Adjust
 from core.pipelines.dsm_opt.coarse import Overview, coarse_ground
 from core.pipelines.dsm_opt.declaration import DsmOptParameters
@@ -86,12 +86,20 @@ def prepared(
     images: Sequence[Image],
     pairs: Sequence[ImagePair],
     target: Target,
+    heights: tuple[float, float],
     progress: Progress,
     control: Sequence[ControlPoint] = (),
 ) -> Prepared:
-    """Reduce, refine the models, find the ground, and make the pixels ready."""
+    """Reduce, refine the models, find the ground, and make the pixels ready.
+
+    Parameters
+    ----------
+    heights
+        Between which ground is looked for, metres above the ellipsoid.
+    control
+        Ground control.
+    """
     work = _Work(parameters, context, tuple(images), pairs, target)
-    heights = work.heights()
     windows = work.windows([image.view.rpc for image in images], target.grid, heights)
     side = max(max(window.shape) for window in windows)
     factor = _factor(side)
@@ -146,22 +154,6 @@ class _Work:
     images: tuple[Image, ...]
     pairs: Sequence[ImagePair]
     target: Target
-
-    def heights(self) -> tuple[float, float]:
-        """The heights between which ground is looked for."""
-        low, high = common_heights([image.view.rpc for image in self.images])
-        if self.parameters.minimum_height is not None:
-            low = max(low, self.parameters.minimum_height)
-        if self.parameters.maximum_height is not None:
-            high = min(high, self.parameters.maximum_height)
-        if low >= high:
-            raise Inconsistent(
-                f"No height is left between {low:.0f} and {high:.0f} m: the models of the images "
-                "are made for others.",
-                pointer="/inputs/minimum_height",
-                allowed="heights in the range of the images' models",
-            )
-        return low, high
 
     def windows(
         self, rpcs: Sequence[Rpc], grid: Grid, heights: tuple[float, float]

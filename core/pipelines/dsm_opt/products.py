@@ -199,9 +199,13 @@ def _count(
 
 
 def _grid(model: Model, name: str) -> Grid:
-    """The output's grid; that of heights says what they are counted from."""
+    """The output's grid; that of heights says what they are counted from.
+
+    Heights above the ellipsoid are told in words alone: GeoTIFF has no keys for a projected system
+    in three dimensions, and GDAL would put it into a second file.
+    """
     grid = model.target.grid
-    if name not in HEIGHTS:
+    if name not in HEIGHTS or model.datum.system is None:
         return grid
     return Grid(grid.shape, grid.transform, model.datum.compound(grid.crs))
 

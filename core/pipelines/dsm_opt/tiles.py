@@ -229,17 +229,6 @@ def _differences(
     return counts
 
 
-def check_masks(job: Job) -> None:
-    """Read a cell of each of the user's masks, so that a bad one is told before the work.
-
-    Raises
-    ------
-    InputError
-        One cannot be used.
-    """
-    _left_out(job, Window(0, 0, 1, 1))
-
-
 def _points(
     seen: Sequence[Sighting | None], layers: dict[str, NDArray[Any]], grid: Grid
 ) -> NDArray[np.float64]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from core.compute import Compute
 from core.declare import Source
 from core.io.products.stereo import open_views
+from core.pipelines.dsm_opt.ancillary import searched_heights
 from core.pipelines.dsm_opt.area import Target, target_of
 from core.pipelines.dsm_opt.choices import Adjust
 from core.pipelines.dsm_opt.declaration import DSM_OPT, DsmOptParameters
@@ -84,9 +85,10 @@ def made(
     parameters = DsmOptParameters(images=sources, **values)
     pairs = pairs_of(parameters, images)
     target = target_of(parameters, images, pairs)
+    heights = searched_heights(parameters, images)
     with executor() as pool:
         whole = context(folder / "job", pool)
-        ready = prepared(parameters, whole, images, pairs, target, QUIET)
+        ready = prepared(parameters, whole, images, pairs, target, heights, QUIET)
         job = Job(
             target=ready.target,
             ground=ready.ground,

@@ -2,9 +2,11 @@
 
 A cell takes points no further from its centre than its side.  Where they lie on several surfaces (a
 roof and the ground beside it) it takes those of the one that covers the centre: the surface with
-the largest weight, weights falling off with the distance from the centre.  Through its points goes
-a plane, by least squares, and the height is the plane's at the centre: on a slope a mean would be
-drawn to where most points lie.
+the largest weight, weights falling off with the distance from the centre.  Points are compared
+after the slope of all points around has been taken off, unless it is that of a wall.
+
+Through the surface's points goes a plane, by least squares, and the height is the plane's at the
+centre: on a slope a mean would be drawn to where most points lie.
 """
 
 import math
@@ -27,27 +29,33 @@ Values = NDArray[np.float32]
 REACH = 1.0
 """Distance from the centre, in cells, of the furthest point that counts."""
 
-WIDTH = 0.65
+WIDTH = 0.8
 """Standard deviation of the weights, in cells."""
 
 SEEDS = 8
 """So many of the nearest points are tried as the middle of a surface."""
 
-STEP_M = 0.15
+STEP_M = 0.05
 """By so much, metres, points of one surface may differ in height where they lie together, ..."""
 
-STEEP = 0.4
+STEEP = 0.2
 """... more by this for each metre between them, ..."""
 
-NOISE = 1.0
+NOISE = 0.5
 """... and by this times the standard deviation of their difference.
 
 Narrow limits keep the ramp between a roof and the ground, which matching leaves beside walls, out
-of both: on a simulated town 95.0 instead of 94.2 % of cells of two pixels are right to a metre."""
+of both."""
 
-STIFFNESS = 0.5
-"""Holds planes level that too few points determine: the standard deviation of the points' places,
-in cells, at which half of a slope is believed."""
+STEEPEST = 1.2
+"""Slope from which on the points around are taken for two surfaces."""
+
+STIFFNESS = 0.7
+"""Holds planes to that slope where too few points determine them: the standard deviation of the
+points' places, in cells, at which half of another slope is believed."""
+
+FLOOR = 0.05
+"""The same for the slope of all points around, squared."""
 
 LEAST_SIGMA_M = 0.05
 """Standard deviation that is taken for smaller ones when points are weighed."""
@@ -170,33 +178,90 @@ def _taken(
 
 
 @kernel
+def _incline(
+    values: Values, starts: Places, width: int, i: int, j: int, cell: float
+) -> tuple[float, float]:
+    """Slope down and to the right, metres per cell, of all points in a cell and its neighbours."""
+    count = 0
+    base = 0.0
+    y, x, h = 0.0, 0.0, 0.0
+    yy, yx, xx, yh, xh = 0.0, 0.0, 0.0, 0.0, 0.0
+    for k in range(i, i + 3):
+        first = starts[k * (width + 2) + j]
+        for number in range(first, starts[k * (width + 2) + j + 3]):
+            if count == 0:
+                base = float(values[number, 2])
+            down, right = float(values[number, 0]) - i, float(values[number, 1]) - j
+            up = values[number, 2] - base
+            count += 1
+            y += down
+            x += right
+            h += up
+            yy += down * down
+            yx += down * right
+            xx += right * right
+            yh += down * up
+            xh += right * up
+    y, x, h = y / count, x / count, h / count
+    yy, xx, yx = yy / count - y * y + FLOOR, xx / count - x * x + FLOOR, yx / count - y * x
+    yh, xh = yh / count - y * h, xh / count - x * h
+    determinant = yy * xx - yx * yx
+    south = (yh * xx - xh * yx) / determinant
+    east = (xh * yy - yh * yx) / determinant
+    if math.hypot(south, east) > STEEPEST * cell:
+        return 0.0, 0.0
+    return south, east
+
+
+@kernel
 def _weight(square: float, sigma: float) -> float:
     least = max(sigma, LEAST_SIGMA_M)
     return math.exp(-square / (2 * WIDTH * WIDTH)) / (least * least)
 
 
 @kernel
-def _of_one_surface(values: Values, one: int, other: int, cell: float) -> bool:
-    down = float(values[one, 0]) - values[other, 0]
-    right = float(values[one, 1]) - values[other, 1]
+def _level(
+    values: Values,
+    taken: Places,
+    count: int,
+    i: int,
+    j: int,
+    south: float,
+    east: float,
+    levels: Floats,
+) -> None:
+    """Fill `levels` with the heights that points would have at the centre."""
+    for n in range(count):
+        point = values[taken[n]]
+        levels[n] = point[2] - south * (point[0] - i) - east * (point[1] - j)
+
+
+@kernel
+def _of_one_surface(
+    values: Values, levels: Floats, taken: Places, one: int, other: int, cell: float
+) -> bool:
+    first, second = values[taken[one]], values[taken[other]]
+    down, right = float(first[0]) - second[0], float(first[1]) - second[1]
     allowed = STEP_M + STEEP * cell * math.sqrt(down * down + right * right)
-    allowed += NOISE * math.sqrt(values[one, 3] ** 2 + values[other, 3] ** 2)
-    near: bool = abs(values[one, 2] - values[other, 2]) <= allowed
+    allowed += NOISE * math.sqrt(first[3] * first[3] + second[3] * second[3])
+    near: bool = abs(levels[one] - levels[other]) <= allowed
     return near
 
 
 @kernel
-def _seed(values: Values, taken: Places, weights: Floats, count: int, cell: float) -> int:
-    """Which point's surface weighs most."""
+def _seed(
+    values: Values, levels: Floats, taken: Places, weights: Floats, count: int, cell: float
+) -> tuple[int, float]:
+    """Which point's surface weighs most, and how much."""
     best, most = 0, 0.0
     for one in range(min(count, SEEDS)):
         total = 0.0
         for other in range(count):
-            if _of_one_surface(values, taken[one], taken[other], cell):
+            if _of_one_surface(values, levels, taken, one, other, cell):
                 total += weights[other]
         if total > most:
             best, most = one, total
-    return best
+    return best, most
 
 
 @kernel
@@ -211,14 +276,15 @@ def _cells_into(
     number: Counts,
 ) -> None:
     rows, cols = height.shape
-    most = 0
+    largest = 0
     for i in range(rows):
         for j in range(cols):
             near = 0
             for k in range(i, i + 3):
                 near += starts[k * (cols + 2) + j + 3] - starts[k * (cols + 2) + j]
-            most = max(most, near)
-    taken, away, weights = np.empty(most, np.int64), np.empty(most), np.empty(most)
+            largest = max(largest, near)
+    taken, away = np.empty(largest, np.int64), np.empty(largest)
+    weights, levels = np.empty(largest), np.empty(largest)
     stiff = STIFFNESS * STIFFNESS
     for i in range(rows):
         for j in range(cols):
@@ -227,16 +293,25 @@ def _cells_into(
                 continue
             for n in range(count):
                 weights[n] = _weight(away[n], float(values[taken[n], 3]))
-            seed = taken[_seed(values, taken, weights, count, cell)]
+            _level(values, taken, count, i, j, 0.0, 0.0, levels)
+            seed, most = _seed(values, levels, taken, weights, count, cell)
+            south, east = _incline(values, starts, cols, i, j, cell)
+            if south != 0 or east != 0:
+                _level(values, taken, count, i, j, south, east, levels)
+                other, more = _seed(values, levels, taken, weights, count, cell)
+                if more >= most:
+                    seed = other
+                else:
+                    _level(values, taken, count, i, j, 0.0, 0.0, levels)
             total, used = 0.0, 0
             y, x, h, s, e, c = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
             yy, yx, xx, yh, xh = 0.0, 0.0, 0.0, 0.0, 0.0
-            base = float(values[seed, 2])
             for n in range(count):
-                if not _of_one_surface(values, seed, taken[n], cell):
+                if not _of_one_surface(values, levels, taken, seed, n, cell):
                     continue
                 point = values[taken[n]]
-                w, down, right, up = weights[n], point[0] - i, point[1] - j, point[2] - base
+                w, down, right = weights[n], point[0] - i, point[1] - j
+                up = levels[n] - levels[seed]
                 used += 1
                 total += w
                 y += w * down
@@ -258,7 +333,7 @@ def _cells_into(
                 (yh * xx - xh * yx) / determinant,
                 (xh * yy - yh * yx) / determinant,
             )
-            height[i, j] = base + h - south * y - east * x
+            height[i, j] = levels[seed] + h - south * y - east * x
             sigma[i, j] = math.sqrt(s)
             error[i, j], score[i, j] = e, c
             number[i, j] = min(used, 65535)

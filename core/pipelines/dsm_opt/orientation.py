@@ -50,11 +50,14 @@ class Eye:
         Its model, of all pixels of the image at full resolution.
     gsd_m
         Side of a pixel on level ground, metres.
+    shape
+        Rows and columns of the whole image.
     """
 
     image: StagedImage
     rpc: Rpc
     gsd_m: float
+    shape: tuple[int, int]
 
 
 def rough_points(

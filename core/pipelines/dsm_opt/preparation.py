@@ -133,7 +133,7 @@ def prepared(
         windows = work.windows(rpcs, target.grid, narrow)
         staged = work.staged(windows, 1, progress.part(COARSE, STAGED))
     eyes = tuple(
-        Eye(view, rpc, image.view.gsd_m)
+        Eye(view, rpc, image.view.gsd_m, image.view.shape)
         for view, rpc, image in zip(staged, rpcs, images, strict=True)
     )
     if wanted and not whole:

@@ -167,13 +167,12 @@ def _matched(pair: Stereopair, part: Grid) -> "_Matched | None":
 def _frame(pair: Stereopair, window: Window) -> EpipolarFrame:
     """The part of the pair's lattice that covers pixels of the first image.
 
-    All tiles share one lattice, so that the same points are matched wherever tiles end.
+    All tiles share one lattice, so that the same points are matched wherever tiles end, and
+    whatever part of the image is wanted.
     """
     first, second = pair.eyes
-    pixels = first.image.window
     height = float(np.median(pair.ground.height))
-    corner = (pixels.row, pixels.col)
-    whole = epipolar_frame(first.rpc, second.rpc, corner, pixels.shape, height)
+    whole = epipolar_frame(first.rpc, second.rpc, (0, 0), first.shape, height)
     rows = np.array([window.row, window.row + window.height - 1])
     cols = np.array([window.col, window.col + window.width - 1])
     needed = whole.holding(rows[:, None] + 0 * cols, cols + 0 * rows[:, None])

@@ -11,12 +11,14 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 import rasterio
+from affine import Affine
 from scipy import ndimage
 
 from core.compute import Compute
 from core.declare import Source
 from core.declare.values import PolygonArea
 from core.geometry.rpc import Rpc
+from core.grid import Grid
 from core.io.products.stereo import open_views
 from core.io.products.stereo.staging import stage
 from core.pipelines.dsm_opt.area import Target
@@ -24,7 +26,8 @@ from core.pipelines.dsm_opt.declaration import DSM_OPT, DsmOptParameters
 from core.pipelines.dsm_opt.images import Image
 from core.pipelines.dsm_opt.model import PLANES, Model, Surface
 from core.pipelines.dsm_opt.orientation import Eye
-from core.pipelines.dsm_opt.orthos import Orthos, write_orthos
+from core.pipelines.dsm_opt.orthography import Lens
+from core.pipelines.dsm_opt.orthos import Orthos, tile_side, write_orthos
 from core.progress import QUIET
 from core.simulate.stereo.bundle import multispectral, panchromatic, pansharpened
 from core.simulate.stereo.dimap import write_dimap
@@ -76,6 +79,7 @@ def made(
             stage(image.view, Window(0, 0, 256, 256), folder / f"staged{image.number}"),
             refined(image.view, true),
             0.5,
+            image.view.shape,
         )
         for image, true in zip(images, stereo.views, strict=True)
     ]
@@ -195,3 +199,12 @@ def test_all_bands_of_pansharpened_images_are_laid_out_outside_of_the_area_nothi
     for one in (image, best):
         assert not one[:, ~wanted].any()
         assert (one[:, wanted] > 0).mean() > 0.99
+
+
+@pytest.mark.parametrize(
+    ("cell", "side"), [(0.25, 512), (1.0, 512), (4.0, 256), (8.0, 128), (90.0, 64)]
+)
+def test_tiles_of_large_cells_have_fewer_of_them(cell, side) -> None:
+    grid = Grid((10, 10), Affine(cell, 0, 0, 0, -cell, 0), "EPSG:32631")
+    lens = Lens("", "", ("P",), "uint16", 0.5, None, None)
+    assert tile_side((lens, replace(lens, gsd_m=2.0)), grid) == side

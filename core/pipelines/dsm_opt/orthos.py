@@ -17,6 +17,7 @@ from core.geometry.visibility import GEOGRAPHIC
 from core.grid import Grid
 from core.io.blockwise import counted, spread, spread_over_threads
 from core.io.cog import write_cog
+from core.io.planes import SIDE as PLANE
 from core.io.planes import Plane
 from core.io.products.stereo import unpacked
 from core.io.products.stereo.bands import BandPixels, stage_bands
@@ -40,7 +41,10 @@ from core.tiling import Window, tiles
 from core.workspace import Context
 
 TILE = 512
-"""Side of a tile, cells."""
+"""Side of a tile, cells, at most."""
+
+TILE_PX = 2048
+"""Side of what a tile shows of an image, pixels, about: where cells are large, tiles have fewer."""
 
 MEDIA_TYPE = "image/tiff; application=geotiff; profile=cloud-optimized"
 
@@ -252,15 +256,22 @@ def _laid_out(
     sheets = [_sheet(lens, folder, shape) for lens in lenses]
     best = _best_sheet(fused, folder, shape) if fused else None
     order = [lenses.index(lens) for lens in fused]
-    windows = [tile.core for tile in tiles(shape, TILE)]
+    windows = [tile.core for tile in tiles(shape, tile_side(lenses, screen.grid))]
     work = partial(ortho_tile, screen, lenses)
     results = spread(work, windows, context.executor, context.compute.workers)
-    for window, images in counted(results, len(windows), progress, "orthoimages, tile"):
-        for sheet, image in zip(sheets, images, strict=True):
-            sheet.write(window, image)
+    for window, laid in counted(results, len(windows), progress, "orthoimages, tile"):
+        for sheet, one in zip(sheets, laid, strict=True):
+            sheet.write(window, one.image)
         if best is not None:
-            best.write(window, best_of([images[n] for n in order]))
+            best.write(window, best_of([laid[n] for n in order]))
     return sheets if best is None else [*sheets, best]
+
+
+def tile_side(lenses: tuple[Lens, ...], grid: Grid) -> int:
+    """Side of a tile in cells, whole tiles of the planes."""
+    finest = min(lens.gsd_m for lens in lenses)
+    fitting = int(TILE_PX * finest / grid.pixel_size[0]) // PLANE * PLANE
+    return min(max(fitting, PLANE), TILE)
 
 
 def _sheet(lens: Lens, folder: Path, shape: tuple[int, int]) -> Sheet:

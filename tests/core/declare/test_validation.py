@@ -528,7 +528,7 @@ def test_of_very_many_problems_the_first_are_told(document):
 def test_the_package_of_the_declaration_loads_no_numerics():
     code = (
         "import sys, core.pipelines, processes.openapi\n"
-        "heavy = {'numba', 'scipy', 'rasterio', 'numpy', 'pyproj', 'flask', 'pygeoapi'}\n"
+        "heavy = {'numba', 'scipy', 'rasterio', 'laspy', 'numpy', 'pyproj', 'flask', 'pygeoapi'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

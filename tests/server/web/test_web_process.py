@@ -18,7 +18,7 @@ print(*sorted({name.split(".")[0] for name in before}))
 print(*sorted({name.split(".")[0] for name in sys.modules}))
 """
 
-NEVER = {"numba", "llvmlite", "scipy", "sklearn", "rasterio"}
+NEVER = {"numba", "llvmlite", "scipy", "sklearn", "rasterio", "laspy"}
 
 
 def test_the_web_process_imports_no_heavy_numerics() -> None:

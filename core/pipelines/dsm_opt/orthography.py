@@ -1,7 +1,7 @@
 """Images laid on the map: each cell gets what an image shows where its ground is seen."""
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,18 +94,33 @@ class Screen:
         return self.surface.grid
 
 
-def ortho_tile(screen: Screen, lenses: tuple[Lens, ...], window: Window) -> list[NDArray[Any]]:
-    """Every image in a window of the grid.
+class Laid(NamedTuple):
+    """An image in a window of the grid.
 
-    Returns
-    -------
-    list
-        Per image (bands, rows, cols) of its dtype; 0 where the cell has no height, lies outside
-        the image, or is hidden from it by something higher.
+    Parameters
+    ----------
+    values
+        (bands, rows, cols) of its dtype; 0 where the cell has no height, lies outside the image, or
+        is hidden from it by something higher.
+    sure
+        Cells that are seen even if walls stand a cell farther inside, (rows, cols): matching makes
+        roofs a little too wide, over ground that the image does not see.
     """
+
+    values: NDArray[Any]
+    sure: Flags
+
+    @property
+    def image(self) -> NDArray[Any]:
+        """The values of the cells that are surely seen, else 0."""
+        return np.where(self.sure, self.values, self.values.dtype.type(0))
+
+
+def ortho_tile(screen: Screen, lenses: tuple[Lens, ...], window: Window) -> list[Laid]:
+    """Every image in a window of the grid."""
     grid, around = screen.grid, screen.surface.around(window)
     if not around.size:
-        return [np.zeros((len(lens.bands), *window.shape), lens.dtype) for lens in lenses]
+        return [_nothing(lens, window) for lens in lenses]
     middle = float(np.median(around))
     lines = [slant(lens.rpc, grid, window, middle) for lens in lenses]
     rise = screen.highest - float(around.min())
@@ -113,20 +128,30 @@ def ortho_tile(screen: Screen, lenses: tuple[Lens, ...], window: Window) -> list
     surface, core = screen.surface.read(wide), window.inside(wide)
     height = surface[core.slices]
     lon, lat = geographic(grid, window)
-    images = []
+    cell = grid.pixel_size[0]
+    laid = []
     for lens, line in zip(lenses, lines, strict=True):
-        # Matching makes roofs a little too wide, over ground that the image does not see.
-        seen = visible(surface, core, line, grid.pixel_size[0], rim_in_doubt=True)
+        seen = visible(surface, core, line, cell)
+        sure = visible(surface, core, line, cell, rim_in_doubt=True)
         place = lens.rpc.project(lon, lat, np.where(seen, height, np.nan))
-        images.append(_laid(lens, place.row, place.col, _offsets(lens, line, grid, window, middle)))
-    return images
+        offsets = _offsets(lens, line, grid, window, middle)
+        laid.append(Laid(_laid(lens, place.row, place.col, offsets), sure))
+    return laid
 
 
-def best_of(images: list[NDArray[Any]]) -> NDArray[Any]:
-    """In each cell the first image that has a value; all have the same bands and dtype."""
-    best = images[0].copy()
-    for image in images[1:]:
-        np.copyto(best, image, where=~best.any(axis=0) & image.any(axis=0))
+def _nothing(lens: Lens, window: Window) -> Laid:
+    values = np.zeros((len(lens.bands), *window.shape), lens.dtype)
+    return Laid(values, np.zeros(window.shape, np.bool_))
+
+
+def best_of(laid: list[Laid]) -> NDArray[Any]:
+    """In each cell the first image that surely sees it, else the first that sees it.
+
+    All have the same bands and dtype.
+    """
+    best = laid[0].image
+    for values in (*(one.image for one in laid[1:]), *(one.values for one in laid)):
+        np.copyto(best, values, where=~best.any(axis=0) & values.any(axis=0))
     return best
 
 

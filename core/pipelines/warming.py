@@ -3,6 +3,8 @@
 import numpy as np
 
 from core.geometry.filling import filled
+from core.geometry.fusion import fused
+from core.geometry.gridding import Points, gridded
 from core.geometry.rpc import Rpc
 from core.geometry.triangulation import intersect
 from core.geometry.viewing import common_ground, footprint, line_of_sight
@@ -57,5 +59,8 @@ def _warm_geometry(layer: Layer) -> None:
     common_ground([footprint(rpc, (SIDE, SIDE), 0.0) for rpc in (first, second)])
     upright = Slant(np.zeros((2, 2)), np.zeros((2, 2)))
     filled(layer.values, 1.0)
+    places = np.linspace(0.5, SIDE - 0.5, SIDE)
+    cells = gridded(Points(*[places] * 6), (0.0, float(SIDE)), 1.0, (SIDE, SIDE))
+    fused([cells, cells])
     visible(layer.values, Window(0, 0, SIDE, SIDE), upright, 1.0)
     tie_points([TieImage(layer, rpc) for rpc in (first, second)], (-10.0, 10.0))

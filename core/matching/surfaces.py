@@ -3,7 +3,8 @@
 Pixels beside a roof take the roof's disparity in semi-global matching, because their census windows
 hold its edge.  :func:`sharpened` lets each pixel near a jump choose again among the surfaces around
 it, by differences to neighbours of its own brightness (adaptive support weights, Yoon and Kweon
-2006, https://doi.org/10.1109/TPAMI.2006.70).
+2006, https://doi.org/10.1109/TPAMI.2006.70).  Ground that the right image shows just right of a
+roof is mixed with the roof's edge there, and is forgiven some of its misfit.
 
 Images are epipolar: ``(row, col)`` on the left is ``(row, col + disparity)`` on the right.
 """
@@ -36,6 +37,15 @@ TRUNCATION = 3.0
 
 GAIN_OF_CHANGE = 0.18
 """Share by which another surface must fit better than a pixel's own."""
+
+BESIDE = 2
+"""Columns to the right of a roof in the right image where the roof's edge is mixed with ground."""
+
+ROOF = 3.0
+"""Difference of disparity, pixels, from which a surface above the ground counts as such a roof."""
+
+EXCUSE = 0.3
+"""Share of its misfit that is forgiven a lower surface beside a roof."""
 
 FIT = 1.2
 """Largest misfit, in units of noise, of a pixel that had no match; .8 is that of noise alone."""
@@ -191,15 +201,39 @@ def _misfit(
 
 
 @kernel
+def _highest_into(row: Floats, highest: Floats) -> None:
+    """Of the left pixels whose partner each right pixel of a row is, the largest disparity."""
+    highest[:] = -np.inf
+    for j in range(row.size):
+        if np.isnan(row[j]):
+            continue
+        partner = int(np.rint(np.float32(j) + row[j]))
+        if 0 <= partner < row.size:
+            highest[partner] = max(highest[partner], row[j])
+
+
+@kernel
+def _beside_roof(highest: Floats, j: int, surface: np.float32) -> bool:
+    partner = int(np.rint(np.float32(j) + surface))
+    for k in range(max(0, partner - BESIDE), min(highest.size, partner + 1)):
+        if highest[k] - surface >= np.float32(ROOF):
+            return True
+    return False
+
+
+@kernel
 def _sharpened_into(
     left: Floats, coefficients: Floats, disparity: Floats, between: Floats, out: Floats
 ) -> None:
-    surfaces = np.empty(SURFACES, np.float32)
-    for i in range(left.shape[0]):
-        for j in range(left.shape[1]):
-            out[i, j] = disparity[i, j]
+    height, width = left.shape
+    surfaces, highest = np.empty(SURFACES, np.float32), np.empty(width, np.float32)
+    for i in range(height):
+        _highest_into(disparity[i], highest)
+        for j in range(width):
+            own = disparity[i, j]
+            out[i, j] = own
             count = _surfaces_near(disparity, i, j, surfaces)
-            matched = not np.isnan(disparity[i, j])
+            matched = not np.isnan(own)
             if count < 2 and (matched or count == 0):
                 continue
             best, least = 0, np.float32(np.inf)
@@ -207,6 +241,8 @@ def _sharpened_into(
                 misfit = _misfit(left, coefficients, disparity, between, i, j, surfaces[n])
                 if n == 0 and matched:
                     misfit *= np.float32(1 - GAIN_OF_CHANGE)
+                elif surfaces[n] < own and _beside_roof(highest, j, surfaces[n]):
+                    misfit *= np.float32(1 - EXCUSE)
                 if misfit < least:
                     best, least = n, misfit
             behind = count > 1 and surfaces[best] == surfaces[:count].min()
@@ -219,13 +255,7 @@ def _hidden_into(disparity: Floats, out: NDArray[np.bool_]) -> None:
     height, width = disparity.shape
     highest = np.empty(width, np.float32)
     for i in range(height):
-        highest[:] = -np.inf
-        for j in range(width):
-            if np.isnan(disparity[i, j]):
-                continue
-            partner = int(np.rint(np.float32(j) + disparity[i, j]))
-            if 0 <= partner < width:
-                highest[partner] = max(highest[partner], disparity[i, j])
+        _highest_into(disparity[i], highest)
         for j in range(width):
             if np.isnan(disparity[i, j]):
                 continue

@@ -281,6 +281,16 @@ def test_ground_that_is_mixed_with_a_roofs_edge_gets_the_grounds_disparity() -> 
     assert (np.abs(found[28:52, 86]) < 0.1).mean() > 0.9
 
 
+def test_a_pixel_on_the_roofs_edge_in_the_other_image_only_is_ground() -> None:
+    """It fits to the ground a little better than to the roof, not by as much as others must."""
+    left, right, truth, _ = block(14)
+    right[25:55, 85:87] = 0.06 * 1500 + 0.94 * right[25:55, 85:87]
+    start = truth.astype(np.float32)
+    start[25:55, 80:87] = 5
+    found = sharpened(layer(left), layer(right), start, Radiometry(1.0, 0.0, 20.0))
+    assert (np.abs(found[28:52, 86]) < 0.1).mean() > 0.8
+
+
 def test_what_fits_to_the_only_surface_around_it_no_better_gets_none() -> None:
     left, right, _, _ = block(14)
     right[65:71, 20:26] += 40

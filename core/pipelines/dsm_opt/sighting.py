@@ -298,7 +298,8 @@ def _measured(pair: Stereopair, done: _Matched, part: Grid) -> Sighting:
     left, right, found, _ = done.level
     limits, between = pair.limits, pair.between
     final = finished(left, right, _start(done), pair.method.window, between)
-    lost = np.isnan(final.disparity)
+    # Beside an edge the choice between disparities does not know where there are no data.
+    lost = np.isnan(final.disparity) | (left.weights == 0)
     reasons = np.where(lost, _reasons(done, limits), np.uint16(0))
     off = across(left, right, final.disparity, between)
     spot = done.frame.intersect(done.search.heights, final.disparity, off)

@@ -32,6 +32,7 @@ FIXED = {
     "GDAL_PAM_ENABLED": "NO",
     "GDAL_VRT_ENABLE_PYTHON": "NO",
     "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".none",
+    "MALLOC_MMAP_THRESHOLD_": "262144",
     "MKL_NUM_THREADS": "1",
     "NUMBA_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
@@ -42,7 +43,8 @@ FIXED = {
 }
 """One thread per library, since tiles are what runs side by side.  GDAL, which parses files of
 strangers, opens no address and runs no code found in them; no module is found in a folder that a
-job works in."""
+job works in.  The C library gives the memory of arrays back at once: by default it learns to keep
+what is freed, which made the peak of a surface model a third higher (618 and 422 MB)."""
 
 
 def child_environment(

@@ -14,11 +14,17 @@ from core.pipelines.dsm_opt.sighting import Limits, Stereopair, related
 from core.progress import Progress
 from core.tiling import Window
 
-SAMPLE_PX = 160
+SAMPLE_PX = 128
 """Side of the parts in which the images' values are compared, pixels."""
 
-SAMPLES = ((0.5, 0.5), (0.25, 0.3), (0.75, 0.7), (0.3, 0.75), (0.7, 0.25))
-"""Where they lie, from the north and from the west; all are used where there are that many."""
+SAMPLES = ((0.4, 0.35), (0.6, 0.65), (0.5, 0.5), (0.3, 0.75), (0.7, 0.25))
+"""Where they lie, from the north and from the west."""
+
+FEWEST = 2
+"""Parts that are compared where the output has room for them; ..."""
+
+PART_PX = 2e6
+"""... one more for so many pixels each, up to all."""
 
 
 def stereopairs(
@@ -57,9 +63,11 @@ def steeper_first(images: Sequence[Image], pair: ImagePair) -> tuple[int, int]:
 
 def _samples(target: Target, gsd_m: float) -> Iterator[Grid]:
     """Parts of the output's grid; one where it is small."""
-    side = max(round(SAMPLE_PX * gsd_m / target.resolution), 8)
+    scale = target.resolution / gsd_m
+    side = max(round(SAMPLE_PX / scale), 8)
     height, width = target.grid.shape
-    places = SAMPLES if min(height, width) > 3 * side else SAMPLES[:1]
+    count = FEWEST + int(height * width * scale**2 / PART_PX)
+    places = SAMPLES[:count] if min(height, width) > 4 * side else SAMPLES[2:3]
     for down, right in places:
         window = Window(
             round(down * height) - side // 2, round(right * width) - side // 2, side, side

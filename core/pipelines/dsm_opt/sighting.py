@@ -38,6 +38,9 @@ from core.tiling import Window
 MARGIN_PX = 48
 """Pixels around a tile that are matched too: paths of the matching begin there."""
 
+NEEDED_PX = 8
+"""Pixels around a tile whose matches may lie in it still: heights differ from the coarse ground."""
+
 LEAST_PX = 24
 """Rows and columns of the smallest part of an image that is matched."""
 
@@ -148,7 +151,7 @@ def related(pair: Stereopair, parts: Sequence[Grid]) -> Radiometry | None:
 
 
 def _matched(pair: Stereopair, part: Grid) -> "_Matched | None":
-    window = _seen(pair.eyes[0], pair.ground, part)
+    window = _seen(pair, part, MARGIN_PX)
     if min(window.shape) < LEAST_PX:
         return None
     frame = _frame(pair, window)
@@ -213,19 +216,33 @@ def _corners(part: Grid) -> tuple[Floats, Floats]:
     return x, y
 
 
-def _seen(eye: Eye, ground: Ground, part: Grid) -> Window:
-    """The pixels of an image that may show cells, with the margin; possibly empty."""
+def _seen(pair: Stereopair, part: Grid, margin: int) -> Window:
+    """The pixels of the first image that may show cells, and a margin; possibly empty."""
+    eye = pair.eyes[0]
     x, y = _corners(part)
     lon, lat = Transformer.from_crs(part.crs, GEOGRAPHIC, always_xy=True).transform(x, y)
-    heights = ground.range(x, y, 0.0)
+    heights = pair.ground.range(x, y, 0.0)
     seen = [eye.rpc.project(lon, lat, height) for height in heights]
     row, col = (np.stack([getattr(place, axis) for place in seen]) for axis in ("row", "col"))
     if not np.isfinite(row).any():
         return Window(0, 0, 0, 0)
     top, left = (int(np.floor(np.nanmin(axis))) for axis in (row, col))
     bottom, right = (int(np.ceil(np.nanmax(axis))) for axis in (row, col))
-    whole = Window(top, left, bottom - top + 1, right - left + 1).pad(MARGIN_PX)
+    whole = Window(top, left, bottom - top + 1, right - left + 1).pad(margin)
     return whole & eye.image.window
+
+
+def _inside(pair: Stereopair, frame: EpipolarFrame, part: Grid) -> NDArray[np.bool_]:
+    """Points of the lattice that may show cells: the others were there for the matching alone."""
+    window = _seen(pair, part, NEEDED_PX)
+    row, col = frame.reference_positions()
+    inside: NDArray[np.bool_] = (
+        (row >= window.row)
+        & (row < window.row + window.height)
+        & (col >= window.col)
+        & (col < window.col + window.width)
+    )
+    return inside
 
 
 def _begin(pair: Stereopair, frame: EpipolarFrame, part: Grid) -> Search:
@@ -299,7 +316,9 @@ def _measured(pair: Stereopair, done: _Matched, part: Grid) -> Sighting:
     limits, between = pair.limits, pair.between
     final = finished(left, right, _start(done), pair.method.window, between)
     # Beside an edge the choice between disparities does not know where there are no data.
-    lost = np.isnan(final.disparity) | (left.weights == 0)
+    final.disparity[left.weights == 0] = np.nan
+    final.disparity[~_inside(pair, done.frame, part)] = np.nan
+    lost = np.isnan(final.disparity)
     reasons = np.where(lost, _reasons(done, limits), np.uint16(0))
     off = across(left, right, final.disparity, between)
     spot = done.frame.intersect(done.search.heights, final.disparity, off)

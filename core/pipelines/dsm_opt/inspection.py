@@ -205,7 +205,7 @@ def _estimate(
         There is less room on the disk, or less memory, than the job needs.
     """
     results = result_bytes(extent, images, parameters)
-    disk = results + scratch_bytes(extent, images)
+    disk = results + scratch_bytes(extent, images, parameters)
     free = shutil.disk_usage(context.workspace.scratch).free
     if disk > free:
         raise TooLarge(

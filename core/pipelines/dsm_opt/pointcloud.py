@@ -51,13 +51,13 @@ def _points(model: Model, window: Window, context: Context) -> CloudPoints:
     Those without an error or a score, at the edges of images, are no part of the surface either;
     others may lie where the datum is not defined.
     """
-    x, y, height, *values = tile_points(window, context).T
+    points = tile_points(window, context)
     if model.datum.system is not None:
         project = Transformer.from_crs(model.target.grid.crs, GEOGRAPHIC, always_xy=True)
-        lon, lat = project.transform(x, y)
-        height = model.datum.above(lon, lat, height)
-    whole = np.stack([x, y, height, *values])
-    return CloudPoints(*whole[:, np.isfinite(whole).all(axis=0)])
+        lon, lat = project.transform(points[:, 0], points[:, 1])
+        points[:, 2] = model.datum.above(lon, lat, points[:, 2])
+    complete = np.isfinite(points).all(axis=1)
+    return CloudPoints(*(points if complete.all() else points[complete]).T)
 
 
 def _origin(grid: Grid) -> tuple[int, int, int]:

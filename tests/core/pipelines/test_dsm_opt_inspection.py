@@ -157,6 +157,22 @@ def test_what_is_asked_for_on_top_takes_more_room(survey, plain_pair, more):
     )
 
 
+def test_a_cloud_takes_room_by_the_pixels_that_are_matched_not_by_the_cells(survey, plain_pair):
+    """While it is made and as a result; larger cells make the surface smaller, not the cloud."""
+    room = {}
+    for resolution in (1.0, 4.0):
+        plain, cloud = (
+            survey(*plain_pair, resolution=resolution, point_cloud=wanted)["estimate"]
+            for wanted in (False, True)
+        )
+        pixels = plain["measured_pixels"]
+        room[resolution] = [
+            (cloud[name] - plain[name]) / pixels for name in ("result_bytes", "disk_bytes")
+        ]
+        assert room[resolution] == pytest.approx([7, 55], rel=0.02)
+    assert room[4.0] == pytest.approx(room[1.0], rel=0.02)
+
+
 def test_a_job_for_which_the_disk_has_no_room_is_refused(survey, plain_pair, monkeypatch):
     free = shutil.disk_usage("/")
     monkeypatch.setattr(

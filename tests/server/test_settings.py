@@ -6,6 +6,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
+from core.pipelines import PIPELINES
 from server.settings import PACKAGED, configuration_file, read_settings
 
 ROOT = Path(__file__).parents[2]
@@ -17,7 +18,7 @@ def test_the_packaged_configuration_is_valid_and_has_the_defaults() -> None:
     assert settings.data == Path.cwd() / "data"
     assert settings.database_url == f"sqlite:///{settings.data / 'optiground.sqlite'}"
     assert settings.base_url == "http://127.0.0.1:5000"
-    assert set(settings.configuration["resources"]) == {"mpic-opt", "echo"}
+    assert set(settings.configuration["resources"]) == set(PIPELINES)
 
 
 def test_pygeoapi_accepts_the_configuration() -> None:

@@ -215,12 +215,13 @@ class DsmOptOutputs(Outputs):
 
     dsm: Annotated[
         File,
-        RasterProduct("m", "positive upwards from the datum", colours="viridis", step=2.0**-10),
+        RasterProduct("m", "positive upwards from the datum", colours="viridis"),
+        Field(title="Surface model"),
     ]
     """Height of the surface, roofs and trees included, above the datum asked for. No value where
     reasons says why; nothing is filled.
     """
-    dsm_error: Annotated[File, _METRES]
+    dsm_error: Annotated[File, _METRES, Field(title="Error of the surface model")]
     """Standard uncertainty of dsm, one sigma, from the images' geometry, texture and noise and the
     agreement of the pairs. An error that the whole model has in common is not in it: the report
     tells what the adjustment leaves undetermined.
@@ -245,7 +246,8 @@ class DsmOptOutputs(Outputs):
     """The model lit from the north-west, for looking at; 0 where there is no height."""
     dsm_filled: Annotated[
         File | None,
-        RasterProduct("m", "positive upwards from the datum", colours="viridis", step=2.0**-10),
+        RasterProduct("m", "positive upwards from the datum", colours="viridis"),
+        Field(title="Surface model without gaps"),
     ] = None
     """The model with its gaps filled from their surroundings and water levelled. Filled cells carry
     the bit filled in reasons. Made for filled.
@@ -254,7 +256,11 @@ class DsmOptOutputs(Outputs):
     """Each image as a map, with all its bands and stored values; 0 where it does not see the
     ground. Made for orthoimages, and for colour_orthoimages the multispectral images.
     """
-    ortho_best: Annotated[File | None, FileProduct("image/tiff; application=geotiff", "tif")] = None
+    ortho_best: Annotated[
+        File | None,
+        FileProduct("image/tiff; application=geotiff", "tif"),
+        Field(title="Orthoimage, best view"),
+    ] = None
     """One map of all images: in each place of the one that sees it best. Made for orthoimages."""
     point_cloud: Annotated[File | None, FileProduct("application/vnd.laszip", "laz")] = None
     """The measured points with height, uncertainty and grey value. Made for point_cloud."""

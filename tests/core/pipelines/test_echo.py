@@ -111,5 +111,5 @@ def test_a_pause_ends_when_the_job_is_dismissed():
 
 
 def test_every_service_here_has_an_id_of_its_own_and_its_code_stays_unloaded():
-    assert list(PIPELINES) == ["mpic-opt", "echo"]
+    assert list(PIPELINES) == ["mpic-opt", "dsm-opt", "echo"]
     assert {service.version.count(".") for service in PIPELINES.values()} == {2}

@@ -19,6 +19,7 @@ from rasterio.transform import from_origin
 from scipy.ndimage import gaussian_filter
 
 from core.pipelines import PIPELINES
+from core.simulate.stereo.making import CALM, make_stereo
 
 Errors = Callable[[str, Any], list[str]]
 Json = dict[str, Any]
@@ -147,12 +148,27 @@ def pair(folder: Path) -> Json:
     }
 
 
+def stereo(folder: Path) -> Json:
+    """Inputs of ``dsm-opt``: a small pair of level ground."""
+    place = folder / "conformance-stereo"
+    if not place.exists():
+        place.mkdir()
+        views = make_stereo("plain", shape=(192, 192), seed=7, disturbances=CALM, samples=1)
+        views.write(place, true_model=True)
+    paths = sorted(place.glob("*.tif"))
+    return {"images": [{"href": f"file://{path}"} for path in paths]}
+
+
 def suite_inputs(folder: Path) -> Json:
     """Inputs of ``echo`` as the suite sends them."""
     return {"stringInput": "teststring", "objectInput": {"value": "teststring"}}
 
 
-INPUTS: Mapping[str, Callable[[Path], Json]] = {"echo": suite_inputs, "mpic-opt": pair}
+INPUTS: Mapping[str, Callable[[Path], Json]] = {
+    "echo": suite_inputs,
+    "mpic-opt": pair,
+    "dsm-opt": stereo,
+}
 """For each process, what it can be executed with."""
 
 TIFF = {"mediaType": "image/tiff", "encoding": "base64"}
@@ -195,6 +211,25 @@ KINDS: Mapping[str, Mapping[str, Json]] = {
             }
         },
         "qualified": {"window": {"value": 15}},
+    },
+    "dsm-opt": {
+        "array": {"pairs": ["1-2"]},
+        "bbox": {"aoi": {"bbox": [4.6198, 43.5098, 4.6202, 43.5102]}},
+        "mixed": {
+            "aoi": {
+                "type": "Polygon",
+                "coordinates": [
+                    [
+                        [4.6198, 43.5098],
+                        [4.6202, 43.5098],
+                        [4.6202, 43.5102],
+                        [4.6198, 43.5102],
+                        [4.6198, 43.5098],
+                    ]
+                ],
+            }
+        },
+        "qualified": {"window": {"value": 3}},
     },
 }
 """For each process, inputs of every kind that it has beside those it is executed with."""

@@ -11,6 +11,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from core.pipelines import PIPELINES
 from server.jobs.models import Job
 from server.jobs.store import Store
 
@@ -227,7 +228,7 @@ def test_several_prefer_headers_are_read_as_one(client: FlaskClient) -> None:
 
 def test_reading_changes_nothing_of_how_a_process_runs(client: FlaskClient) -> None:
     def modes() -> list[list[str]]:
-        paths = ("/processes/mpic-opt", "/processes/echo")
+        paths = [f"/processes/{name}" for name in PIPELINES]
         return [client.get(path).json["jobControlOptions"] for path in paths]
 
     before = modes()
@@ -237,6 +238,7 @@ def test_reading_changes_nothing_of_how_a_process_runs(client: FlaskClient) -> N
         modes()
         == before
         == [
+            ["async-execute", "dismiss"],
             ["async-execute", "dismiss"],
             ["sync-execute", "async-execute", "dismiss"],
         ]

@@ -12,6 +12,7 @@ import pytest
 from flask.testing import FlaskClient
 
 import server
+from core.pipelines import PIPELINES
 from server import gateway
 from server.settings import Settings
 
@@ -66,7 +67,7 @@ def test_no_other_module_of_the_server_imports_pygeoapi() -> None:
 
 def test_the_configured_processes_are_loaded(settings: Settings) -> None:
     made = gateway.Gateway(settings.configuration, "http://127.0.0.1:5000")
-    assert set(made.process_ids) == {"mpic-opt", "echo"}
+    assert set(made.process_ids) == set(PIPELINES)
 
 
 def test_what_is_not_served_is_not_promised(client: FlaskClient) -> None:

@@ -1,0 +1,190 @@
+"""The accuracy report of a surface model, from what its steps have found."""
+
+import math
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+from pyproj import Transformer
+
+from core.geometry.adjustment import Report
+from core.geometry.ground import GEOGRAPHIC
+from core.io.elevation import ElevationPrior
+from core.pipelines.dsm_opt.ancillary import elevation_of
+from core.pipelines.dsm_opt.declaration import DsmOptParameters
+from core.pipelines.dsm_opt.model import Model
+from core.pipelines.written import Written
+from core.report.surface import (
+    Adjustment,
+    Agreement,
+    ControlRecord,
+    ElevationDifference,
+    GridRecord,
+    ImageAdjustment,
+    ImageRecord,
+    PairAdjustment,
+    PairRecord,
+    SurfaceReport,
+    UnknownDirection,
+)
+from core.tiling import tiles
+from core.workspace import Context
+
+SIDE = 1024
+"""Rows and columns that are compared with an elevation model at once."""
+
+SAMPLE = 1_000_000
+"""Cells from which the figures of that comparison are taken, about."""
+
+NORMAL = 1.4826
+"""Standard deviation of normal errors over the median of their sizes."""
+
+
+def surface_report(
+    model: Model, written: Mapping[str, Written], parameters: DsmOptParameters, context: Context
+) -> SurfaceReport:
+    """How good a model is, as far as its own images and what was given besides tell."""
+    elevation = elevation_of(parameters, model.target, context)
+    return SurfaceReport(
+        process=context.pipeline.id,
+        version=context.pipeline.version,
+        images=tuple(_images(model)),
+        pairs=tuple(
+            PairRecord(
+                key=pair.key,
+                convergence_deg=pair.convergence_deg,
+                base_to_height=pair.base_to_height,
+                days=pair.days,
+            )
+            for pair in model.pairs
+        ),
+        grid=_grid(model),
+        adjustment=None if model.report is None else _adjustment(model.report),
+        layers={name: one.summary for name, one in written.items() if one.summary is not None},
+        reasons=dict(written["reasons"].shares),
+        agreement=tuple(
+            Agreement(pair=one.pair, cells=one.cells, median_m=one.median_m, nmad_m=one.nmad_m)
+            for one in model.between
+        ),
+        elevation=None if elevation is None else _difference(model, elevation),
+        notes=tuple(model.notes),
+    )
+
+
+def _images(model: Model) -> Iterator[ImageRecord]:
+    for image in model.images:
+        view = image.view
+        yield ImageRecord(
+            number=image.number,
+            name=image.name,
+            sensor=view.sensor,
+            time=None if view.time is None else view.time.isoformat(),
+            gsd_m=view.gsd_m,
+            azimuth_deg=view.azimuth_deg,
+            incidence_deg=view.incidence_deg,
+            source=image.href,
+        )
+
+
+def _grid(model: Model) -> GridRecord:
+    grid = model.target.grid
+    return GridRecord(
+        crs=grid.system.name,
+        resolution_m=model.target.resolution,
+        rows=grid.shape[0],
+        columns=grid.shape[1],
+        heights_above=model.datum.words,
+        transformation=model.datum.transformation,
+    )
+
+
+def _adjustment(report: Report) -> Adjustment:
+    return Adjustment(
+        tie_points=report.points,
+        rejected=report.rejected,
+        images=tuple(
+            ImageAdjustment(
+                name=one.name,
+                row_px=one.row_px,
+                col_px=one.col_px,
+                row_sigma_px=one.row_sigma_px,
+                col_sigma_px=one.col_sigma_px,
+                edge_px=one.edge_px,
+                points=one.points,
+                before_px=_known(one.before_px),
+                after_px=_known(one.after_px),
+            )
+            for one in report.images
+        ),
+        pairs=tuple(
+            PairAdjustment(
+                first=one.first,
+                second=one.second,
+                points=one.points,
+                before_px=_known(one.before_px),
+                after_px=_known(one.after_px),
+                spread_px=_known(one.spread_px),
+                height_before_m=_known(one.height_before_m),
+                height_after_m=_known(one.height_after_m),
+            )
+            for one in report.pairs
+        ),
+        control=tuple(
+            ControlRecord(
+                name=one.name,
+                check=one.check,
+                east_m=one.east_m,
+                north_m=one.north_m,
+                up_m=one.up_m,
+                before_px=_known(one.before_px),
+                after_px=_known(one.after_px),
+            )
+            for one in report.control
+        ),
+        unknown=tuple(
+            UnknownDirection(
+                text=one.text,
+                east_m=one.east_m,
+                north_m=one.north_m,
+                up_m=one.up_m,
+                tilt_m_per_km=one.tilt_m_per_km,
+            )
+            for one in report.directions
+        ),
+        horizontal_sigma_m=report.model.horizontal_m,
+        vertical_sigma_m=report.model.vertical_m,
+        tilt_sigma_m_per_km=report.model.tilt_m_per_km,
+    )
+
+
+def _known(value: float) -> float | None:
+    """JSON has no NaN."""
+    return value if math.isfinite(value) else None
+
+
+def _difference(model: Model, elevation: ElevationPrior) -> ElevationDifference | None:
+    """The surface less an elevation model, both above the ellipsoid."""
+    found = np.concatenate([*_differences(model, elevation), np.empty(0)])
+    if not found.size:
+        return None
+    low, middle, high = np.percentile(found, (5, 50, 95))
+    return ElevationDifference(
+        cells=int(found.size),
+        median_m=float(middle),
+        nmad_m=float(NORMAL * np.median(np.abs(found - middle))),
+        p5_m=float(low),
+        p95_m=float(high),
+    )
+
+
+def _differences(model: Model, elevation: ElevationPrior) -> Iterator[NDArray[np.float64]]:
+    grid = model.target.grid
+    stride = max(1, math.ceil(math.sqrt(grid.shape[0] * grid.shape[1] / SAMPLE)))
+    project = Transformer.from_crs(grid.crs, GEOGRAPHIC, always_xy=True)
+    for tile in tiles(grid.shape, SIDE // stride * stride):
+        height = model.surface.read("height", tile.core)[::stride, ::stride]
+        x, y = (axis[::stride, ::stride] for axis in grid.crop(tile.core).centres())
+        known = np.isfinite(height)
+        lon, lat = project.transform(x[known], y[known])
+        difference = height[known] - elevation.sampled(lon, lat)
+        yield difference[np.isfinite(difference)]

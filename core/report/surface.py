@@ -1,0 +1,216 @@
+"""The one schema of a surface model's accuracy report."""
+
+from pydantic import BaseModel, ConfigDict
+
+from core.report.statistics import Summary
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class ImageRecord(_Record):
+    """An image that was used."""
+
+    number: int
+    """From 1, in the order of the times."""
+    name: str
+    """Of the product or file."""
+    sensor: str
+    """As the product says; empty where it says nothing."""
+    time: str | None
+    """Of the acquisition (UTC)."""
+    gsd_m: float
+    """Side of a pixel on level ground, metres."""
+    azimuth_deg: float
+    """Where the sensor stood, clockwise from north."""
+    incidence_deg: float
+    """Between the line of sight and the vertical."""
+    source: str
+    """Reference that it came by."""
+
+
+class PairRecord(_Record):
+    """Two images that were matched."""
+
+    key: str
+    """Numbers of the images."""
+    convergence_deg: float
+    """Angle between the lines of sight."""
+    base_to_height: float
+    """Metres of parallax per metre of height."""
+    days: float | None
+    """From the first to the second image."""
+
+
+class GridRecord(_Record):
+    """Where the cells lie."""
+
+    crs: str
+    """Name of the projection."""
+    resolution_m: float
+    """Side of a cell."""
+    rows: int
+    """Cells from north to south."""
+    columns: int
+    """Cells from west to east."""
+    heights_above: str
+    """What heights are counted from."""
+    transformation: str
+    """How heights above the ellipsoid became these; empty where they did not."""
+
+
+class ImageAdjustment(_Record):
+    """What the refinement did to an image's model."""
+
+    name: str
+    """Of the image."""
+    row_px: float
+    """Rows by which its content was moved down."""
+    col_px: float
+    """Columns by which its content was moved right."""
+    row_sigma_px: float
+    """Standard deviation of the rows that is left."""
+    col_sigma_px: float
+    """The same of the columns."""
+    edge_px: float
+    """What shear and stretch add at the edge, at most."""
+    points: int
+    """Tie points that it shows."""
+    before_px: float | None
+    """Distance of tie points from where the models projected them, root mean square, before."""
+    after_px: float | None
+    """The same after."""
+
+
+class PairAdjustment(_Record):
+    """How two images agree across the direction of their parallax."""
+
+    first: str
+    """Name of an image."""
+    second: str
+    """Name of the other one."""
+    points: int
+    """Tie points that both show."""
+    before_px: float | None
+    """Median distance from the epipolar lines, signed, before."""
+    after_px: float | None
+    """The same after."""
+    spread_px: float | None
+    """Its spread after, normalised median absolute deviation."""
+    height_before_m: float | None
+    """Median of the pair's heights less those of all images, before."""
+    height_after_m: float | None
+    """The same after."""
+
+
+class ControlRecord(_Record):
+    """A ground control point or, held out, a check point."""
+
+    name: str
+    """As the file names it."""
+    check: bool
+    """Whether it was held out."""
+    east_m: float | None
+    """Measured by the images less known; null where one image shows it."""
+    north_m: float | None
+    """The same to the north."""
+    up_m: float | None
+    """The same upwards."""
+    before_px: float | None
+    """Distance from where the models project it, root mean square over the images, before."""
+    after_px: float | None
+    """The same after."""
+
+
+class UnknownDirection(_Record):
+    """What no measurement shows, and what it may do to the model (one standard deviation)."""
+
+    text: str
+    """In words."""
+    east_m: float
+    """Motion of the model to the east."""
+    north_m: float
+    """Motion to the north."""
+    up_m: float
+    """Motion upwards."""
+    tilt_m_per_km: float
+    """Tilt."""
+
+
+class Adjustment(_Record):
+    """The refinement of the sensor models."""
+
+    tie_points: int
+    """Used."""
+    rejected: int
+    """Not used."""
+    images: tuple[ImageAdjustment, ...]
+    """Each image."""
+    pairs: tuple[PairAdjustment, ...]
+    """Every two images."""
+    control: tuple[ControlRecord, ...]
+    """Ground control and check points."""
+    unknown: tuple[UnknownDirection, ...]
+    """What the measurements do not determine, the worst first."""
+    horizontal_sigma_m: float
+    """How far the whole model may be off, horizontally, one standard deviation."""
+    vertical_sigma_m: float
+    """The same vertically."""
+    tilt_sigma_m_per_km: float
+    """By how much it may be tilted."""
+
+
+class Agreement(_Record):
+    """How one pair's heights differ from those of all pairs."""
+
+    pair: str
+    """Key of the pair."""
+    cells: int
+    """Compared: those that several pairs measured."""
+    median_m: float
+    """Median difference."""
+    nmad_m: float
+    """Spread of the differences."""
+
+
+class ElevationDifference(_Record):
+    """The surface less the elevation model that was given."""
+
+    cells: int
+    """Compared."""
+    median_m: float
+    """Median."""
+    nmad_m: float
+    """Spread."""
+    p5_m: float
+    """5th percentile."""
+    p95_m: float
+    """95th percentile."""
+
+
+class SurfaceReport(_Record):
+    """The content of report.json."""
+
+    process: str
+    """Id of the process."""
+    version: str
+    """Version of the process."""
+    images: tuple[ImageRecord, ...]
+    """The images."""
+    pairs: tuple[PairRecord, ...]
+    """The pairs."""
+    grid: GridRecord
+    """The output's cells."""
+    adjustment: Adjustment | None
+    """Refinement of the sensor models; null where none was wanted."""
+    layers: dict[str, Summary]
+    """Heights, errors and scores by the ids of their outputs."""
+    reasons: dict[str, float]
+    """Share of the cells by the reason for which they have no height."""
+    agreement: tuple[Agreement, ...]
+    """Of the pairs with one another."""
+    elevation: ElevationDifference | None
+    """Difference to the elevation model; null where none was given, or none of it fits."""
+    notes: tuple[str, ...]
+    """What the user should know."""

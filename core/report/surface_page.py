@@ -1,0 +1,277 @@
+"""The accuracy report of a surface model as a page: HTML without scripts, pictures beside it."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from html import escape
+
+from core.reasons import TEXT, Reason
+from core.report.surface import Adjustment, SurfaceReport
+
+STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; color: #222; background: #fff; margin: 0 auto;
+  padding: 1rem; max-width: 60rem; }
+h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+th, td { padding: .25rem .75rem .25rem 0; text-align: left; vertical-align: top;
+  border-bottom: 1px solid #ddd; }
+td.number, th.number { text-align: right; }
+.wide { overflow-x: auto; }
+.pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(16rem, 1fr));
+  gap: 1rem; }
+figure { margin: 0; } img { width: 100%; height: auto; } figcaption { font-size: .9rem; }
+.summary { font-size: 1.1rem; }
+@media print { body { max-width: none; } h2 { break-after: avoid; } }
+"""
+
+LAYERS = {
+    "dsm_error": "dsm_error, metres",
+    "intersection_error": "intersection_error, metres",
+    "score": "score",
+}
+
+
+def page(report: SurfaceReport, pictures: Sequence[tuple[str, str]]) -> str:
+    """The page.
+
+    Parameters
+    ----------
+    pictures
+        Paths relative to the page, and titles.
+    """
+    parts = [
+        *_summary(report),
+        *_pictures(pictures),
+        *_images(report),
+        *_adjustment(report.adjustment),
+        *_layers(report),
+        *_agreement(report),
+        *_reasons(report),
+        *_notes(report),
+    ]
+    body = "\n".join(parts)
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>Surface model: report</title>\n<style>{STYLE}</style>\n</head>\n"
+        f"<body>\n{body}\n</body>\n</html>\n"
+    )
+
+
+def _summary(report: SurfaceReport) -> Iterator[str]:
+    yield "<h1>Surface model: report</h1>"
+    heights, errors = report.layers.get("dsm"), report.layers.get("dsm_error")
+    grid = report.grid
+    made = (
+        f"Made from {len(report.images)} images in {_count(len(report.pairs), 'pair')}, on cells "
+        f"of {grid.resolution_m:g} m ({grid.columns} x {grid.rows}, {grid.crs}). Heights are "
+        f"metres above {grid.heights_above}."
+    )
+    sentences = [made]
+    if heights is not None and heights.median is not None:
+        sentences.append(
+            f"{heights.share:.1%} of the cells have a height, from {heights.minimum:.1f} to "
+            f"{heights.maximum:.1f} m."
+        )
+    if errors is not None and errors.median is not None:
+        sentences.append(f"A typical height is uncertain by {errors.median:.2f} m (one sigma).")
+    if report.adjustment is not None:
+        sentences.append(
+            "The model as a whole may be off by "
+            f"{report.adjustment.horizontal_sigma_m:.1f} m horizontally and "
+            f"{report.adjustment.vertical_sigma_m:.1f} m vertically (one sigma): that no image "
+            "shows, only ground control does."
+        )
+    yield f'<p class="summary">{escape(" ".join(sentences))}</p>'
+
+
+def _pictures(pictures: Sequence[tuple[str, str]]) -> Iterator[str]:
+    if not pictures:
+        return
+    yield '<div class="pictures">'
+    for path, title in pictures:
+        name = escape(title, quote=True)
+        place = escape(path, quote=True)
+        yield (
+            f'<figure><a href="{place}"><img src="{place}" alt="{name}" loading="lazy"></a>'
+            f"<figcaption>{name}</figcaption></figure>"
+        )
+    yield "</div>"
+
+
+def _images(report: SurfaceReport) -> Iterator[str]:
+    yield "<h2>Images and pairs</h2>"
+    yield from _table(
+        ("", "image", "sensor", "time (UTC)", "pixel m", "azimuth deg", "incidence deg"),
+        [
+            (
+                str(one.number),
+                one.name,
+                one.sensor,
+                (one.time or "").replace("T", " ")[:19],
+                f"{one.gsd_m:.2f}",
+                f"{one.azimuth_deg:.0f}",
+                f"{one.incidence_deg:.1f}",
+            )
+            for one in report.images
+        ],
+    )
+    yield from _table(
+        ("pair", "convergence deg", "base to height", "days"),
+        [
+            (
+                one.key,
+                f"{one.convergence_deg:.1f}",
+                f"{one.base_to_height:.3f}",
+                "" if one.days is None else f"{one.days:.3g}",
+            )
+            for one in report.pairs
+        ],
+    )
+
+
+def _adjustment(done: Adjustment | None) -> Iterator[str]:
+    yield "<h2>Sensor models</h2>"
+    if done is None:
+        yield "<p>Used as delivered: no refinement was asked for.</p>"
+        return
+    told = f"{done.tie_points} points seen in several images were used, {done.rejected} rejected."
+    yield f"<p>{escape(told)}</p>"
+    yield from _table(
+        ("image", "rows px", "columns px", "left over px", "residual before px", "after px"),
+        [
+            (
+                one.name,
+                f"{one.row_px:+.2f}",
+                f"{one.col_px:+.2f}",
+                f"{max(one.row_sigma_px, one.col_sigma_px):.2f}",
+                _number(one.before_px),
+                _number(one.after_px),
+            )
+            for one in done.images
+        ],
+    )
+    yield from _table(
+        ("images", "points", "off the lines before px", "after px", "heights before m", "after m"),
+        [
+            (
+                f"{one.first}, {one.second}",
+                str(one.points),
+                _number(one.before_px),
+                _number(one.after_px),
+                _number(one.height_before_m),
+                _number(one.height_after_m),
+            )
+            for one in done.pairs
+        ],
+    )
+    yield from _control(done)
+    if done.unknown:
+        yield "<p>No measurement determines:</p><ul>"
+        yield from (f"<li>{escape(one.text)}</li>" for one in done.unknown)
+        yield "</ul>"
+
+
+def _control(done: Adjustment) -> Iterator[str]:
+    if not done.control:
+        return
+    yield "<h3>Ground control and check points</h3>"
+    yield from _table(
+        ("point", "use", "east m", "north m", "up m", "before px", "after px"),
+        [
+            (
+                one.name,
+                "check" if one.check else "control",
+                _number(one.east_m),
+                _number(one.north_m),
+                _number(one.up_m),
+                _number(one.before_px),
+                _number(one.after_px),
+            )
+            for one in done.control
+        ],
+    )
+
+
+def _layers(report: SurfaceReport) -> Iterator[str]:
+    yield "<h2>How certain the heights are</h2>"
+    yield from _table(
+        ("layer", "median", "2 %", "98 %"),
+        [
+            (title, _number(one.median), _number(one.p2), _number(one.p98))
+            for name, title in LAYERS.items()
+            if (one := report.layers.get(name)) is not None
+        ],
+    )
+    yield (
+        "<p>dsm_error is what each height is uncertain by itself. intersection_error sees only "
+        "what lines of sight miss each other by, across the direction in which the images differ: "
+        "a wrong match along it moves the height and leaves no trace there.</p>"
+    )
+    found = report.elevation
+    if found is not None:
+        yield (
+            f"<p>Less the elevation model that was given: median {found.median_m:+.2f} m, spread "
+            f"{found.nmad_m:.2f} m, nine of ten cells between {found.p5_m:+.1f} and "
+            f"{found.p95_m:+.1f} m ({found.cells} cells).</p>"
+        )
+
+
+def _agreement(report: SurfaceReport) -> Iterator[str]:
+    if not report.agreement:
+        return
+    yield "<h2>How the pairs agree</h2>"
+    yield from _table(
+        ("pair", "less all, median m", "spread m", "cells"),
+        [
+            (one.pair, f"{one.median_m:+.3f}", f"{one.nmad_m:.3f}", str(one.cells))
+            for one in report.agreement
+        ],
+    )
+
+
+def _reasons(report: SurfaceReport) -> Iterator[str]:
+    if not report.reasons:
+        return
+    yield "<h2>Why cells have no height</h2>"
+    named = {str(reason.name).lower(): TEXT[reason] for reason in Reason}
+    ordered = sorted(report.reasons.items(), key=lambda item: -item[1])
+    yield from _table(
+        ("reason", "cells"), [(named.get(name, name), f"{share:.2%}") for name, share in ordered]
+    )
+    yield "<p>A cell may have several reasons.</p>"
+
+
+def _notes(report: SurfaceReport) -> Iterator[str]:
+    if report.notes:
+        yield "<h2>Notes</h2><ul>"
+        yield from (f"<li>{escape(note)}</li>" for note in report.notes)
+        yield "</ul>"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """A table; columns of numbers are aligned to the right."""
+    body = [tuple(row) for row in rows]
+    numeric = [all(_is_number(row[n]) for row in body) for n in range(len(head))]
+    kinds = [' class="number"' if one else "" for one in numeric]
+    yield '<div class="wide"><table><thead><tr>'
+    yield "".join(f"<th{kind}>{escape(text)}</th>" for kind, text in zip(kinds, head, strict=True))
+    yield "</tr></thead><tbody>"
+    for row in body:
+        cells = zip(kinds, row, strict=True)
+        yield "<tr>" + "".join(f"<td{kind}>{escape(text)}</td>" for kind, text in cells) + "</tr>"
+    yield "</tbody></table></div>"
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text.rstrip("%") or "0")
+    except ValueError:
+        return False
+    return True
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"

@@ -172,6 +172,8 @@ def refined(
             score,
             sigma,
         )
+    # Windows of one pixel or of one value tell nothing.
+    current[np.isnan(sigma)] = np.nan
     return Refined(current, score, sigma)
 
 

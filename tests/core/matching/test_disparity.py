@@ -96,6 +96,23 @@ def test_sigma_is_the_deviation_of_the_error_under_noise() -> None:
     assert errors[1] > 1.3 * errors[0]
 
 
+def test_what_has_a_disparity_has_a_sigma_and_a_score_and_a_plain_field_has_none() -> None:
+    truth = surface()
+    right = texture(truth.shape, 13)
+    left = seen_shifted(right, truth)
+    left[30:50, 40:60], right[30:50, 38:70] = 900, 900
+    start = rounded(truth)
+    # A pixel by itself.
+    start[70, 20] += 2
+    found = refined(layer(left), layer(right), start)
+    known = np.isfinite(found.disparity)
+    assert known[INNER].mean() > 0.9
+    assert (np.isfinite(found.sigma) == known).all()
+    assert (np.isfinite(found.score) == known).all()
+    assert not known[36:44, 46:54].any()
+    assert not known[70, 20]
+
+
 def slow_step(
     left: np.ndarray, right: np.ndarray, start: np.ndarray, place: tuple[int, int], window: int
 ) -> float:

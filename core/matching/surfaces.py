@@ -35,7 +35,7 @@ CHOICE_RADIUS = 2
 TRUNCATION = 3.0
 """Difference of the images, in units of noise, beyond which all are equally bad."""
 
-GAIN_OF_CHANGE = 0.18
+GAIN_OF_CHANGE = 0.15
 """Share by which another surface must fit better than a pixel's own."""
 
 BESIDE = 2

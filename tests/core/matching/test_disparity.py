@@ -218,8 +218,10 @@ def test_the_default_is_a_half_side_of_two_pixels() -> None:
     right = texture(truth.shape, 9)
     images = layer(seen_shifted(right, truth)), layer(right)
     plain = finished(*images, rounded(truth)).disparity
-    assert np.array_equal(plain, finished(*images, rounded(truth), 2).disparity)
-    assert not np.array_equal(plain, finished(*images, rounded(truth), 3).disparity)
+    same = finished(*images, rounded(truth), 2).disparity
+    assert np.array_equal(plain, same, equal_nan=True)
+    other = finished(*images, rounded(truth), 3).disparity
+    assert np.mean(plain != other) > 0.9
 
 
 @pytest.mark.parametrize("window", [0, 8])

@@ -161,13 +161,48 @@ class Adjustment(_Record):
     """By how much it may be tilted."""
 
 
+class ReasonShare(_Record):
+    """Cells that have no height for one reason."""
+
+    reason: str
+    """Name of the bit in the raster of reasons."""
+    text: str
+    """What it means."""
+    share: float
+    """Of the wanted cells, 0 to 1; a cell may have several reasons."""
+
+
+class Coverage(_Record):
+    """How much of what was wanted has a height."""
+
+    wanted: int
+    """Cells inside the wanted area."""
+    measured: int
+    """Those with a height."""
+    share: float
+    """Measured over wanted, 0 to 1."""
+    reasons: tuple[ReasonShare, ...]
+    """Why the others have none, the most frequent first."""
+    contributing_pairs: dict[int, float]
+    """Share of the measured cells by the number of pairs that their height comes from."""
+
+
+class ErrorFigures(_Record):
+    """What an error layer is like, metres; null where no cell has a value."""
+
+    median_m: float | None
+    """Half of the cells have less."""
+    p90_m: float | None
+    """Nine of ten cells have less."""
+
+
 class Agreement(_Record):
-    """How one pair's heights differ from those of all pairs."""
+    """How one pair's heights differ from the fused ones of all pairs, itself included."""
 
     pair: str
     """Key of the pair."""
     cells: int
-    """Compared: those that several pairs measured."""
+    """Compared: those whose height comes from several pairs."""
     median_m: float
     """Median difference."""
     nmad_m: float
@@ -206,8 +241,12 @@ class SurfaceReport(_Record):
     """Refinement of the sensor models; null where none was wanted."""
     layers: dict[str, Summary]
     """Heights, errors and scores by the ids of their outputs."""
-    reasons: dict[str, float]
-    """Share of the cells by the reason for which they have no height."""
+    coverage: Coverage
+    """How much of the wanted area has a height, and why the rest has none."""
+    dsm_error: ErrorFigures
+    """Standard uncertainty of single heights."""
+    intersection_error: ErrorFigures
+    """Distance of the lines of sight; blind to errors along the parallax."""
     agreement: tuple[Agreement, ...]
     """Of the pairs with one another."""
     elevation: ElevationDifference | None

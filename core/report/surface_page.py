@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
+from urllib.parse import quote
 
-from core.reasons import TEXT, Reason
 from core.report.surface import Adjustment, SurfaceReport
 
 STYLE = """
@@ -22,12 +22,6 @@ figure { margin: 0; } img { width: 100%; height: auto; } figcaption { font-size:
 @media print { body { max-width: none; } h2 { break-after: avoid; } }
 """
 
-LAYERS = {
-    "dsm_error": "dsm_error, metres",
-    "intersection_error": "intersection_error, metres",
-    "score": "score",
-}
-
 
 def page(report: SurfaceReport, pictures: Sequence[tuple[str, str]]) -> str:
     """The page.
@@ -39,13 +33,14 @@ def page(report: SurfaceReport, pictures: Sequence[tuple[str, str]]) -> str:
     """
     parts = [
         *_summary(report),
-        *_pictures(pictures),
-        *_images(report),
-        *_adjustment(report.adjustment),
-        *_layers(report),
-        *_agreement(report),
-        *_reasons(report),
         *_notes(report),
+        *_pictures(pictures),
+        *_certainty(report),
+        *_distrust(report),
+        *_agreement(report),
+        *_coverage(report),
+        *_adjustment(report.adjustment),
+        *_images(report),
     ]
     body = "\n".join(parts)
     return (
@@ -58,7 +53,7 @@ def page(report: SurfaceReport, pictures: Sequence[tuple[str, str]]) -> str:
 
 def _summary(report: SurfaceReport) -> Iterator[str]:
     yield "<h1>Surface model: report</h1>"
-    heights, errors = report.layers.get("dsm"), report.layers.get("dsm_error")
+    heights, error, coverage = report.layers.get("dsm"), report.dsm_error, report.coverage
     grid = report.grid
     made = (
         f"Made from {len(report.images)} images in {_count(len(report.pairs), 'pair')}, on cells "
@@ -68,17 +63,20 @@ def _summary(report: SurfaceReport) -> Iterator[str]:
     sentences = [made]
     if heights is not None and heights.median is not None:
         sentences.append(
-            f"{heights.share:.1%} of the cells have a height, from {heights.minimum:.1f} to "
-            f"{heights.maximum:.1f} m."
+            f"{coverage.share:.1%} of the wanted cells have a height, from "
+            f"{heights.minimum:.1f} to {heights.maximum:.1f} m, half of them below "
+            f"{heights.median:.1f} m."
         )
-    if errors is not None and errors.median is not None:
-        sentences.append(f"A typical height is uncertain by {errors.median:.2f} m (one sigma).")
+    if error.median_m is not None:
+        sentences.append(
+            f"A typical height is uncertain by {error.median_m:.2f} m (one sigma), nine of ten by "
+            f"less than {error.p90_m:.2f} m."
+        )
     if report.adjustment is not None:
         sentences.append(
             "The model as a whole may be off by "
             f"{report.adjustment.horizontal_sigma_m:.1f} m horizontally and "
-            f"{report.adjustment.vertical_sigma_m:.1f} m vertically (one sigma): that no image "
-            "shows, only ground control does."
+            f"{report.adjustment.vertical_sigma_m:.1f} m vertically (one sigma)."
         )
     yield f'<p class="summary">{escape(" ".join(sentences))}</p>'
 
@@ -89,7 +87,7 @@ def _pictures(pictures: Sequence[tuple[str, str]]) -> Iterator[str]:
     yield '<div class="pictures">'
     for path, title in pictures:
         name = escape(title, quote=True)
-        place = escape(path, quote=True)
+        place = escape(quote(path), quote=True)
         yield (
             f'<figure><a href="{place}"><img src="{place}" alt="{name}" loading="lazy"></a>'
             f"<figcaption>{name}</figcaption></figure>"
@@ -100,7 +98,7 @@ def _pictures(pictures: Sequence[tuple[str, str]]) -> Iterator[str]:
 def _images(report: SurfaceReport) -> Iterator[str]:
     yield "<h2>Images and pairs</h2>"
     yield from _table(
-        ("", "image", "sensor", "time (UTC)", "pixel m", "azimuth deg", "incidence deg"),
+        ("no.", "image", "sensor", "time (UTC)", "pixel m", "azimuth deg", "incidence deg"),
         [
             (
                 str(one.number),
@@ -191,28 +189,49 @@ def _control(done: Adjustment) -> Iterator[str]:
     )
 
 
-def _layers(report: SurfaceReport) -> Iterator[str]:
+def _certainty(report: SurfaceReport) -> Iterator[str]:
     yield "<h2>How certain the heights are</h2>"
     yield from _table(
-        ("layer", "median", "2 %", "98 %"),
+        ("layer", "half of the cells below, m", "nine of ten below, m"),
         [
-            (title, _number(one.median), _number(one.p2), _number(one.p98))
-            for name, title in LAYERS.items()
-            if (one := report.layers.get(name)) is not None
+            (name, _number(one.median_m), _number(one.p90_m))
+            for name, one in (
+                ("dsm_error", report.dsm_error),
+                ("intersection_error", report.intersection_error),
+            )
         ],
-    )
-    yield (
-        "<p>dsm_error is what each height is uncertain by itself. intersection_error sees only "
-        "what lines of sight miss each other by, across the direction in which the images differ: "
-        "a wrong match along it moves the height and leaves no trace there.</p>"
     )
     found = report.elevation
     if found is not None:
         yield (
-            f"<p>Less the elevation model that was given: median {found.median_m:+.2f} m, spread "
-            f"{found.nmad_m:.2f} m, nine of ten cells between {found.p5_m:+.1f} and "
-            f"{found.p95_m:+.1f} m ({found.cells} cells).</p>"
+            f"<p>This model less the elevation model that was given: median {found.median_m:+.2f} "
+            f"m, spread {found.nmad_m:.2f} m, nine of ten cells between {found.p5_m:+.1f} and "
+            f"{found.p95_m:+.1f} m ({found.cells} cells). Trees, roofs and change between the two "
+            "are part of it.</p>"
         )
+
+
+def _distrust(report: SurfaceReport) -> Iterator[str]:
+    yield "<h2>What to distrust</h2><ul>"
+    yield (
+        "<li>intersection_error sees only by how much lines of sight miss each other. A wrong "
+        "match along the direction in which the images differ moves the height and leaves no "
+        "trace there: a small value is no proof of a right height.</li>"
+        "<li>dsm_error is the uncertainty of each height by itself. What all heights have in "
+        "common is not in it; that is under Sensor models.</li>"
+        "<li>Water, moving cars, and what changed between the images may match by chance; a low "
+        "score and a high dsm_error are signs of it.</li>"
+    )
+    if report.adjustment is not None and not any(
+        not one.check for one in report.adjustment.control
+    ):
+        yield (
+            "<li>No ground control was given: the place and height of the model as a whole rest "
+            "on what the images were delivered with.</li>"
+        )
+    if 1 in (shares := report.coverage.contributing_pairs) and len(report.pairs) > 1:
+        yield f"<li>{shares[1]:.1%} of the heights come from one pair alone.</li>"
+    yield "</ul>"
 
 
 def _agreement(report: SurfaceReport) -> Iterator[str]:
@@ -226,18 +245,27 @@ def _agreement(report: SurfaceReport) -> Iterator[str]:
             for one in report.agreement
         ],
     )
-
-
-def _reasons(report: SurfaceReport) -> Iterator[str]:
-    if not report.reasons:
-        return
-    yield "<h2>Why cells have no height</h2>"
-    named = {str(reason.name).lower(): TEXT[reason] for reason in Reason}
-    ordered = sorted(report.reasons.items(), key=lambda item: -item[1])
-    yield from _table(
-        ("reason", "cells"), [(named.get(name, name), f"{share:.2%}") for name, share in ordered]
+    yield (
+        "<p>Each pair is compared with the heights of all pairs together, itself among them: the "
+        "pairs differ from one another by more than this.</p>"
     )
-    yield "<p>A cell may have several reasons.</p>"
+
+
+def _coverage(report: SurfaceReport) -> Iterator[str]:
+    done = report.coverage
+    yield "<h2>Coverage</h2>"
+    yield f"<p>{done.measured} of {done.wanted} wanted cells have a height ({done.share:.1%}).</p>"
+    if len(report.pairs) > 1 and done.contributing_pairs:
+        yield from _table(
+            ("pairs behind a height", "cells"),
+            [(str(n), f"{share:.1%}") for n, share in sorted(done.contributing_pairs.items())],
+        )
+    if done.reasons:
+        yield from _table(
+            ("why cells have no height", "cells"),
+            [(one.text, f"{one.share:.2%}") for one in done.reasons],
+        )
+        yield "<p>A cell may have several reasons.</p>"
 
 
 def _notes(report: SurfaceReport) -> Iterator[str]:

@@ -14,16 +14,21 @@ from core.pipelines.dsm_opt.ancillary import elevation_of
 from core.pipelines.dsm_opt.declaration import DsmOptParameters
 from core.pipelines.dsm_opt.model import Model
 from core.pipelines.written import Written
+from core.reasons import TEXT, Reason
+from core.report.statistics import ReasonCounter
 from core.report.surface import (
     Adjustment,
     Agreement,
     ControlRecord,
+    Coverage,
     ElevationDifference,
+    ErrorFigures,
     GridRecord,
     ImageAdjustment,
     ImageRecord,
     PairAdjustment,
     PairRecord,
+    ReasonShare,
     SurfaceReport,
     UnknownDirection,
 )
@@ -34,7 +39,7 @@ SIDE = 1024
 """Rows and columns that are compared with an elevation model at once."""
 
 SAMPLE = 1_000_000
-"""Cells from which the figures of that comparison are taken, about."""
+"""Cells from which percentiles are taken, about."""
 
 NORMAL = 1.4826
 """Standard deviation of normal errors over the median of their sizes."""
@@ -61,7 +66,9 @@ def surface_report(
         grid=_grid(model),
         adjustment=None if model.report is None else _adjustment(model.report),
         layers={name: one.summary for name, one in written.items() if one.summary is not None},
-        reasons=dict(written["reasons"].shares),
+        coverage=_coverage(model),
+        dsm_error=_figures(model, "error"),
+        intersection_error=_figures(model, "intersection"),
         agreement=tuple(
             Agreement(pair=one.pair, cells=one.cells, median_m=one.median_m, nmad_m=one.nmad_m)
             for one in model.between
@@ -157,6 +164,57 @@ def _adjustment(report: Report) -> Adjustment:
     )
 
 
+def _coverage(model: Model) -> Coverage:
+    counter = ReasonCounter()
+    wanted = measured = 0
+    pairs = np.zeros(256, np.int64)
+    for tile in tiles(model.target.grid.shape, SIDE):
+        reasons = model.surface.read("reasons", tile.core)
+        inside = (reasons & np.uint16(Reason.OUTSIDE)) == 0
+        counter.add(reasons[inside])
+        known = inside & np.isfinite(model.surface.read("height", tile.core))
+        pairs += np.bincount(model.surface.read("pairs", tile.core)[known], minlength=256)
+        wanted += int(inside.sum())
+        measured += int(known.sum())
+    shares = sorted(counter.shares().items(), key=lambda item: -item[1])
+    words = {str(reason.name).lower(): text for reason, text in TEXT.items()}
+    return Coverage(
+        wanted=wanted,
+        measured=measured,
+        share=measured / max(wanted, 1),
+        reasons=tuple(
+            ReasonShare(reason=name, text=words[name], share=share) for name, share in shares
+        ),
+        contributing_pairs={int(n): int(pairs[n]) / measured for n in np.flatnonzero(pairs)},
+    )
+
+
+def _figures(model: Model, name: str) -> ErrorFigures:
+    """Of a plane, over the cells that have a height."""
+    stride = _stride(model)
+    found = [np.empty(0, np.float32)]
+    for tile in tiles(model.target.grid.shape, _side(stride)):
+        values = model.surface.read(name, tile.core)[::stride, ::stride]
+        height = model.surface.read("height", tile.core)[::stride, ::stride]
+        found.append(values[np.isfinite(values) & np.isfinite(height)])
+    values = np.concatenate(found)
+    if not values.size:
+        return ErrorFigures(median_m=None, p90_m=None)
+    middle, high = np.percentile(values, (50, 90))
+    return ErrorFigures(median_m=float(middle), p90_m=float(high))
+
+
+def _stride(model: Model) -> int:
+    """Every how many cells percentiles look; from the grid alone."""
+    rows, cols = model.target.grid.shape
+    return max(1, math.ceil(math.sqrt(rows * cols / SAMPLE)))
+
+
+def _side(stride: int) -> int:
+    """Side of a piece that keeps the lattice of the sample."""
+    return max(SIDE // stride, 1) * stride
+
+
 def _known(value: float) -> float | None:
     """JSON has no NaN."""
     return value if math.isfinite(value) else None
@@ -179,9 +237,9 @@ def _difference(model: Model, elevation: ElevationPrior) -> ElevationDifference 
 
 def _differences(model: Model, elevation: ElevationPrior) -> Iterator[NDArray[np.float64]]:
     grid = model.target.grid
-    stride = max(1, math.ceil(math.sqrt(grid.shape[0] * grid.shape[1] / SAMPLE)))
+    stride = _stride(model)
     project = Transformer.from_crs(grid.crs, GEOGRAPHIC, always_xy=True)
-    for tile in tiles(grid.shape, SIDE // stride * stride):
+    for tile in tiles(grid.shape, _side(stride)):
         height = model.surface.read("height", tile.core)[::stride, ::stride]
         x, y = (axis[::stride, ::stride] for axis in grid.crop(tile.core).centres())
         known = np.isfinite(height)

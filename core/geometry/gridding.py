@@ -1,9 +1,10 @@
 """Scattered points of a surface on the cells of a grid.
 
-A cell takes points no further from its centre than its side.  Where they lie on several surfaces (a
-roof and the ground beside it) it takes those of the one that covers the centre: the surface with
-the largest weight, weights falling off with the distance from the centre.  Points are compared
-after the slope of all points around has been taken off, unless it is that of a wall.
+A cell takes points up to the far sides of its neighbours, if one lies no further from its centre
+than a cell: errors of neighbouring matches are alike, and fall little with fewer.  Where points lie
+on several surfaces (a roof and the ground beside it) it takes those of the one that covers the
+centre: the surface with the largest weight, weights falling off with the distance from the centre.
+Points are compared after the slope of all points around has been taken off, unless it is a wall's.
 
 Through the surface's points goes a plane, by least squares, and the height is the plane's at the
 centre: on a slope a mean would be drawn to where most points lie.
@@ -26,10 +27,13 @@ Places = NDArray[np.int64]
 Values = NDArray[np.float32]
 """[point, (row, col, height, sigma, error, score)]; places in cells."""
 
-REACH = 1.0
-"""Distance from the centre, in cells, of the furthest point that counts."""
+NEAREST = 1.0
+"""Distance from the centre, in cells, of the nearest point at most."""
 
-WIDTH = 0.8
+REACH = 1.5
+"""The same for the furthest point that counts."""
+
+WIDTH = 0.9
 """Standard deviation of the weights, in cells."""
 
 SEEDS = 8
@@ -50,7 +54,7 @@ of both."""
 STEEPEST = 1.2
 """Slope from which on the points around are taken for two surfaces."""
 
-STIFFNESS = 0.7
+STIFFNESS = 1.0
 """Holds planes to that slope where too few points determine them: the standard deviation of the
 points' places, in cells, at which half of another slope is believed."""
 
@@ -289,7 +293,7 @@ def _cells_into(
     for i in range(rows):
         for j in range(cols):
             count = _taken(values, starts, cols, i, j, taken, away)
-            if count == 0:
+            if count == 0 or away[0] > NEAREST * NEAREST:
                 continue
             for n in range(count):
                 weights[n] = _weight(away[n], float(values[taken[n], 3]))

@@ -64,7 +64,7 @@ def slow_cell(given: Points, x: float, y: float, cell: float) -> tuple[float, ..
     around = (abs(places) < 1.5).all(axis=0)
     order = np.argsort(away, kind="stable")
     order = order[away[order] <= gridding.REACH]
-    if not order.size:
+    if not order.size or away[order[0]] > gridding.NEAREST:
         return None
     even = np.ones(around.sum())
     _, slope = slow_plane(places[:, around], matrix[2, around], even, gridding.FLOOR)

@@ -16,7 +16,7 @@ def layer(value: float) -> np.ndarray:
 
 
 def deviations(
-    height: np.ndarray, sigma: float = 0.1, score: float = 1.0, count: float = 3.0, cell: float = 1
+    height: np.ndarray, sigma: float = 0.1, score: float = 1.0, count: float = 7.0, cell: float = 1
 ) -> np.ndarray:
     given = layer(sigma), layer(score), layer(count)
     return deviation(np.asarray(height, np.float32), *given, cell)
@@ -42,7 +42,8 @@ def slow_deviation(
 ) -> float:
     near, _ = slow_plane(height, i, j, 1, 1)
     far, incline = slow_plane(height, i, j, 4, 2)
-    factor = (1 + (incline / cell / uncertainty.STEEP) ** 2) * 3 / max(count, 3)
+    factor = (1 + (incline / cell / uncertainty.STEEP) ** 2) * uncertainty.USUAL_POINTS
+    factor /= max(count, uncertainty.USUAL_POINTS)
     away = [factor * near, factor * far]
     ratios = [part / (sigma + part / uncertainty.LARGEST_RATIO) for part in away]
     powers = uncertainty.NEAR_POWER, uncertainty.FAR_POWER
@@ -100,8 +101,8 @@ def test_the_same_ground_in_larger_cells_is_as_certain() -> None:
     """A window has twice the side, smooth ground four times the departure, a cell four points."""
     rows, cols = np.mgrid[-12:12, -13:13]
     bowl = rows**2 + cols**2
-    small = deviations(0.02 * bowl, count=3, cell=0.5)
-    large = deviations(0.08 * bowl, count=12, cell=1.0)
+    small = deviations(0.02 * bowl, count=7, cell=0.5)
+    large = deviations(0.08 * bowl, count=28, cell=1.0)
     assert large[12, 13] == pytest.approx(small[12, 13], rel=0.02)
 
 

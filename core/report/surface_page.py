@@ -14,12 +14,15 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .25rem .75rem .25rem 0; text-align: left; vertical-align: top;
   border-bottom: 1px solid #ddd; }
 td.number, th.number { text-align: right; }
-.wide { overflow-x: auto; }
+p, li, figcaption, td:not(.number) { overflow-wrap: anywhere; }
+td:not(.number) { min-width: 9.5rem; }
+.wide { overflow-x: auto; margin: 1rem 0; }
 .pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(16rem, 1fr));
   gap: 1rem; }
 figure { margin: 0; } img { width: 100%; height: auto; } figcaption { font-size: .9rem; }
 .summary { font-size: 1.1rem; }
-@media print { body { max-width: none; } h2 { break-after: avoid; } }
+@media print { body { max-width: none; font-size: 10pt; } h2, h3 { break-after: avoid; }
+  figure, tr { break-inside: avoid; } .wide { overflow: visible; } }
 """
 
 
@@ -133,8 +136,12 @@ def _adjustment(done: Adjustment | None) -> Iterator[str]:
         return
     told = f"{done.tie_points} points seen in several images were used, {done.rejected} rejected."
     yield f"<p>{escape(told)}</p>"
+    yield (
+        "<p>Each image was moved by so many rows and columns; what is left uncertain of it stands "
+        "beside. The residual is how far the points lie from where the models expect them.</p>"
+    )
     yield from _table(
-        ("image", "rows px", "columns px", "left over px", "residual before px", "after px"),
+        ("image", "rows px", "columns px", "uncertain px", "residual before px", "after px"),
         [
             (
                 one.name,
@@ -147,14 +154,27 @@ def _adjustment(done: Adjustment | None) -> Iterator[str]:
             for one in done.images
         ],
     )
+    yield (
+        "<p>Two images see a point on one line of sight each. Off the lines is by how much they "
+        "miss; heights are those of the two alone less those of all images.</p>"
+    )
     yield from _table(
-        ("images", "points", "off the lines before px", "after px", "heights before m", "after m"),
+        (
+            "images",
+            "points",
+            "off the lines before px",
+            "after px",
+            "spread px",
+            "heights before m",
+            "after m",
+        ),
         [
             (
                 f"{one.first}, {one.second}",
                 str(one.points),
                 _number(one.before_px),
                 _number(one.after_px),
+                _number(one.spread_px),
                 _number(one.height_before_m),
                 _number(one.height_after_m),
             )
@@ -163,7 +183,10 @@ def _adjustment(done: Adjustment | None) -> Iterator[str]:
     )
     yield from _control(done)
     if done.unknown:
-        yield "<p>No measurement determines:</p><ul>"
+        yield (
+            "<p>No measurement determines the following; it was left as the images were delivered "
+            "with it:</p><ul>"
+        )
         yield from (f"<li>{escape(one.text)}</li>" for one in done.unknown)
         yield "</ul>"
 
@@ -298,7 +321,7 @@ def _is_number(text: str) -> bool:
 
 
 def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.3f}"
+    return "" if value is None else f"{value:.2f}"
 
 
 def _count(number: int, thing: str) -> str:

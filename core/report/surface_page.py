@@ -15,7 +15,7 @@ th, td { padding: .25rem .75rem .25rem 0; text-align: left; vertical-align: top;
   border-bottom: 1px solid #ddd; }
 td.number, th.number { text-align: right; }
 p, li, figcaption, td:not(.number) { overflow-wrap: anywhere; }
-td:not(.number) { min-width: 9.5rem; }
+td.name { min-width: 9.5rem; }
 .wide { overflow-x: auto; margin: 1rem 0; }
 .pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(16rem, 1fr));
   gap: 1rem; }
@@ -24,6 +24,9 @@ figure { margin: 0; } img { width: 100%; height: auto; } figcaption { font-size:
 @media print { body { max-width: none; font-size: 10pt; } h2, h3 { break-after: avoid; }
   figure, tr { break-inside: avoid; } .wide { overflow: visible; } }
 """
+
+SHORT = 10
+"""Signs of a text that stays on one line, at most."""
 
 
 def page(report: SurfaceReport, pictures: Sequence[tuple[str, str]]) -> str:
@@ -302,7 +305,11 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
     """A table; columns of numbers are aligned to the right."""
     body = [tuple(row) for row in rows]
     numeric = [all(_is_number(row[n]) for row in body) for n in range(len(head))]
-    kinds = [' class="number"' if one else "" for one in numeric]
+    long = [any(len(row[n]) > SHORT for row in body) for n in range(len(head))]
+    kinds = [
+        ' class="number"' if one else ' class="name"' if other else ""
+        for one, other in zip(numeric, long, strict=True)
+    ]
     yield '<div class="wide"><table><thead><tr>'
     yield "".join(f"<th{kind}>{escape(text)}</th>" for kind, text in zip(kinds, head, strict=True))
     yield "</tr></thead><tbody>"

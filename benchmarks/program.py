@@ -11,7 +11,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from server.jobs.process import Table, identity, proportional_set_size
+from server.jobs.process import (
+    Process,
+    Table,
+    identity,
+    processes,
+    proportional_set_size,
+)
 
 SAMPLE_S = 0.2
 """Between two looks at the memory."""
@@ -73,13 +79,23 @@ def run(command: Sequence[str | Path], log: Path, environment: Mapping[str, str]
     return Cost(usage.ru_utime + usage.ru_stime, time.monotonic() - start, peak / 1e6)
 
 
+def _family(pid: int, members: Sequence[Process]) -> list[Process]:
+    """A program's processes with all that descend from it: some are in another session."""
+    found = {one.pid: one for one in members}
+    others = {one.pid: one for one in processes() if one.alive}
+    below = {pid}
+    while more := {one.pid for one in others.values() if one.parent in below} - below:
+        below |= more
+    return list((found | {number: others[number] for number in below & others.keys()}).values())
+
+
 def _peak(pid: int, mark: bytes) -> float:
     """Bytes at the most, looked at until the process ends; it is left to be waited for."""
     leader, table, peak = identity(pid), Table(), 0
     ended = os.pidfd_open(pid)
     try:
         while not select.select([ended], [], [], SAMPLE_S)[0]:
-            peak = max(peak, proportional_set_size(table.members(leader, mark)))
+            peak = max(peak, proportional_set_size(_family(pid, table.members(leader, mark))))
     finally:
         os.close(ended)
     return peak

@@ -41,8 +41,8 @@ class Process:
 
     Parameters
     ----------
-    pid, group, session
-        Process id, and those of the group's and the session's leader.
+    pid, parent, group, session
+        Process id, and those of its parent and of the group's and the session's leader.
     state
         One letter; Z and X are dead.
     ticks
@@ -52,6 +52,7 @@ class Process:
     """
 
     pid: int
+    parent: int
     group: int
     session: int
     state: str
@@ -93,6 +94,7 @@ def process(pid: int) -> Process | None:
     return Process(
         pid=pid,
         state=fields[0].decode(),
+        parent=int(fields[1]),
         group=int(fields[2]),
         session=int(fields[3]),
         ticks=int(fields[19]),

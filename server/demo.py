@@ -84,11 +84,11 @@ class Client:
         answer = self.ask("POST", where, body=path.read_bytes(), headers=headers).json()
         return {"href": answer["href"]}
 
-    def execute(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """Run mpic-opt and watch it; the job's last status."""
+    def execute(self, inputs: Mapping[str, Any], process: str = "mpic-opt") -> dict[str, Any]:
+        """Run a process and watch it; the job's last status."""
         body = json.dumps({"inputs": inputs}).encode()
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
-        answer = self.ask("POST", "/processes/mpic-opt/execution", body=body, headers=headers)
+        answer = self.ask("POST", f"/processes/{process}/execution", body=body, headers=headers)
         location = answer.headers["Location"]
         with progress_bar() as show:
             while True:
@@ -111,12 +111,28 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the demonstration; the exit status of the command."""
     parser = argparse.ArgumentParser(prog="optiground-server demo", description=__doc__)
     parser.add_argument(
-        "--output", type=Path, default=Path("demo-output"), help="folder of the pictures and data"
+        "service",
+        nargs="?",
+        choices=("mpic-opt", "dsm-opt"),
+        default="mpic-opt",
+        help="what to show",
     )
-    output: Path = parser.parse_args(arguments).output
+    parser.add_argument(
+        "--output",
+        type=Path,
+        help="folder of the pictures and data (demo-output, for dsm-opt demo-output/dsm-opt)",
+    )
+    given = parser.parse_args(arguments)
+    stereo = given.service == "dsm-opt"
+    output: Path = given.output or Path("demo-output/dsm-opt" if stereo else "demo-output")
     signal.signal(signal.SIGTERM, _interrupted)
     try:
-        demonstrate(output)
+        if stereo:
+            from server import demo_stereo
+
+            demo_stereo.demonstrate(output)
+        else:
+            demonstrate(output)
     except DemoError as error:
         logs = f"The logs are in {output / SERVER}."
         print(f"The demonstration failed. {error}\n{logs}", file=sys.stderr)  # noqa: T201
@@ -146,12 +162,12 @@ def demonstrate(output: Path) -> Runs:
         shutil.rmtree(output / name, ignore_errors=True)
     (output / IMAGES).mkdir()
     pair = fault.make_pair(output / IMAGES)
-    _say(
+    say(
         "A simulated earthquake: 512 x 512 pixels of 10 m, a vertical fault striking 35 degrees,\n"
         "8 m of right-lateral slip down to 4 km; noise, another brightness on the second image."
     )
     with server(output / SERVER) as client:
-        _say(f"The server listens on {client.url}")
+        say(f"The server listens on {client.url}")
         files = {
             "reference": client.upload(pair.reference),
             "secondary": client.upload(pair.secondary),
@@ -164,11 +180,11 @@ def demonstrate(output: Path) -> Runs:
             output / PLAIN,
         )
         default = measure(client, pair, "all defaults*", files, output / DEFAULT)
-    _say("The server was stopped.\n")
+    say("The server was stopped.\n")
     runs = Runs(plain, default, zero(pair))
-    _say(table(runs))
+    say(table(runs))
     picture(pair, plain, output / PICTURE)
-    _say(
+    say(
         "* What statistics.json says was removed by co-registration and deramp is added back.\n\n"
         f"Picture: {output / PICTURE}; rasters, statistics and quick-looks beside it."
     )
@@ -246,10 +262,10 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 def measure(client: Client, pair: Pair, title: str, inputs: Mapping[str, Any], folder: Path) -> Run:
     """Run one job, fetch what it made, and compare it with the truth."""
-    _say(f"\nmpic-opt, {title.rstrip('*')}:")
+    say(f"\nmpic-opt, {title.rstrip('*')}:")
     status = client.execute(inputs)
     folder.mkdir()
-    saved = _fetch(client, status, folder)
+    saved = fetch(client, status, folder)
     raw = fault.read_displacement(saved["displacement_east"], saved["displacement_north"])
     statistics = Statistics.model_validate_json(saved["statistics"].read_bytes())
     measured = added_back(raw, statistics, pair)
@@ -259,7 +275,7 @@ def measure(client: Client, pair: Pair, title: str, inputs: Mapping[str, Any], f
     return Run(title, measured, fault.score(pair, measured), seconds)
 
 
-def _fetch(client: Client, status: Mapping[str, Any], folder: Path) -> dict[str, Path]:
+def fetch(client: Client, status: Mapping[str, Any], folder: Path) -> dict[str, Path]:
     """The files of a job by output id; of several files of one output the first."""
     results = client.json(
         next(link["href"] for link in status["links"] if link["rel"].endswith("/results"))
@@ -279,6 +295,7 @@ _SUFFIXES = {
     "application/geo+json": ".json",
     "image/png": ".png",
     "image/tiff": ".tif",
+    "text/html": ".html",
     "text/plain": ".txt",
 }
 
@@ -370,14 +387,15 @@ def progress_bar() -> Iterator[Any]:
             print(f"\r{bar}  {message[:40]:<40}", end="", flush=True)  # noqa: T201
         elif percent >= shown[0] + 20 or (percent == 100 and shown[0] != 100):
             shown[0] = percent
-            _say(f"{bar}  {message}")
+            say(f"{bar}  {message}")
 
     try:
         yield show
     finally:
         if live:
-            _say("")
+            say("")
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """Tell whoever watches, at once."""
     print(text, flush=True)  # noqa: T201

@@ -197,7 +197,7 @@ class ErrorFigures(_Record):
 
 
 class Agreement(_Record):
-    """How one pair's heights differ from the fused ones of all pairs, itself included."""
+    """How one pair's heights differ from the weighted mean of the other pairs'."""
 
     pair: str
     """Key of the pair."""

@@ -265,15 +265,15 @@ def _agreement(report: SurfaceReport) -> Iterator[str]:
         return
     yield "<h2>How the pairs agree</h2>"
     yield from _table(
-        ("pair", "less all, median m", "spread m", "cells"),
+        ("pair", "less the others, median m", "spread m", "cells"),
         [
             (one.pair, f"{one.median_m:+.3f}", f"{one.nmad_m:.3f}", str(one.cells))
             for one in report.agreement
         ],
     )
     yield (
-        "<p>Each pair is compared with the heights of all pairs together, itself among them: the "
-        "pairs differ from one another by more than this.</p>"
+        "<p>Each pair's heights less the mean of the other pairs', in cells that several pairs "
+        "see. A median away from 0 says that the images' models disagree.</p>"
     )
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from core.grid import Grid
 from core.pipelines.dsm_opt.area import Target
 from core.pipelines.dsm_opt.declaration import DsmOptParameters
@@ -41,8 +43,12 @@ def stereopairs(
         parameters.left_right_tolerance,
         parameters.minimum_distinctness,
     )
+    lowest, highest = parameters.minimum_height, parameters.maximum_height
     limits = Limits(
-        parameters.intersection_tolerance, parameters.minimum_score, parameters.product_mask
+        parameters.intersection_tolerance,
+        parameters.minimum_score,
+        parameters.product_mask,
+        (-np.inf if lowest is None else lowest, np.inf if highest is None else highest),
     )
     found = []
     parts = list(_samples(ready.target, min(eye.gsd_m for eye in ready.eyes)))

@@ -79,7 +79,7 @@ class Surface:
 
 
 class Consistency(NamedTuple):
-    """How one pair's heights differ from the fused ones of the other pairs, cells of both.
+    """How one pair's heights differ from the weighted mean of the other pairs', cells of both.
 
     Parameters
     ----------

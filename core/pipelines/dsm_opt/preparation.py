@@ -142,7 +142,8 @@ def prepared(
         result = adjusted(images, rpcs, points, control, affine=affine)
         eyes = tuple(replace(eye, rpc=rpc) for eye, rpc in zip(eyes, result.rpcs, strict=True))
         report = result.report
-    return Prepared(eyes, ground, target, factor.bit_length() - 2, report)
+    notes = tuple(dict.fromkeys(note for view in staged for note in view.warnings))
+    return Prepared(eyes, ground, target, factor.bit_length() - 2, report, notes)
 
 
 @dataclass(frozen=True)

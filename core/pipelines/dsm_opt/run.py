@@ -6,7 +6,10 @@ from pathlib import Path
 from core.declare import Source
 from core.pipelines.dsm_opt.ancillary import (
     check_masks,
+    control_notes,
     control_of,
+    control_residuals,
+    elevation_notes,
     elevation_of,
     height_datum,
     narrowed_heights,
@@ -19,7 +22,7 @@ from core.pipelines.dsm_opt.images import open_images
 from core.pipelines.dsm_opt.matching import stereopairs
 from core.pipelines.dsm_opt.model import Model
 from core.pipelines.dsm_opt.orthos import write_orthos
-from core.pipelines.dsm_opt.pairing import pairs_of
+from core.pipelines.dsm_opt.pairing import pair_warnings, pairs_of
 from core.pipelines.dsm_opt.pictures import write_pictures
 from core.pipelines.dsm_opt.pointcloud import write_point_cloud
 from core.pipelines.dsm_opt.preparation import Prepared, prepared
@@ -59,8 +62,14 @@ def run(parameters: DsmOptParameters, context: Context) -> DsmOptOutputs:
     surface, between = surface_of(job, context, progress.part(COMPARED, MATCHED))
     try:
         rpcs = [eye.rpc for eye in ready.eyes]
+        notes = [w for image in images for w in image.view.warnings]
+        notes += [w for pair in pairs for w in pair_warnings(pair, images)]
+        notes += control_notes(control_residuals(control, images))
+        if elevation is not None:
+            notes += elevation_notes(elevation, target, heights)
+        told = tuple(dict.fromkeys([*notes, *ready.notes]))
         model = Model(
-            images, pairs, ready.target, datum, surface, rpcs, ready.report, between, ready.notes
+            images, pairs, ready.target, datum, surface, rpcs, ready.report, between, told
         )
         return _published(model, ready, parameters, context)
     finally:

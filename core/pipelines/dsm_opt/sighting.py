@@ -69,11 +69,14 @@ class Limits:
         Least correlation.
     product_mask
         Whether what the product calls cloud is left out.
+    heights
+        Lowest and highest height, metres above the ellipsoid.
     """
 
     intersection_px: float
     score: float
     product_mask: bool
+    heights: tuple[float, float] = (-np.inf, np.inf)
 
 
 class Sighting(NamedTuple):
@@ -323,6 +326,9 @@ def _measured(pair: Stereopair, done: _Matched, part: Grid) -> Sighting:
     off = across(left, right, final.disparity, between)
     spot = done.frame.intersect(done.search.heights, final.disparity, off)
     reasons[~lost & ~spot.valid] |= np.uint16(Reason.NO_CONVERGENCE)
+    # The coarse ground's range is wider than asked for; a comparison with NaN is false.
+    low, high = limits.heights
+    reasons[(spot.height < low) | (spot.height > high)] |= np.uint16(Reason.NO_CONVERGENCE)
     reasons[~lost & (found.margin < pair.method.distinctness)] |= np.uint16(Reason.AMBIGUOUS)
     if limits.intersection_px > 0:
         worst = limits.intersection_px * pair.eyes[0].gsd_m

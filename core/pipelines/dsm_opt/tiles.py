@@ -30,6 +30,9 @@ STEP_M = 2.0
 """Difference of height between neighbouring cells at which a patch ends, metres, at a pitch of one
 metre; steep ground is one patch."""
 
+LEAST_SHARE = 1e-6
+"""Weight of the other pairs over a pair's own below which there are none: sums are rounded."""
+
 BIN_M, BINS = 0.02, 1001
 """Of the distribution of differences between pairs, metres, and their number; the middle is 0."""
 
@@ -38,6 +41,8 @@ AGREEING = 3.0
 
 SLOPE_M = 1.0
 """Metres that it may differ besides: a cell is not level."""
+
+Slices = tuple[slice, slice]
 
 NO_POINTS = np.empty((0, 6), np.float64)
 
@@ -78,7 +83,7 @@ class TileResult(NamedTuple):
     layers
         By the names of the planes of :class:`~core.pipelines.dsm_opt.model.Surface`.
     differences
-        (pairs, BINS): number of cells by the difference of the pair's height to that of all.
+        (pairs, BINS): number of cells by the pair's height less the mean of the others.
     points
         (n, 6): x, y, height, standard deviation, score and brightness of matched points that the
         surface agrees with; none where they are not wanted.
@@ -108,7 +113,7 @@ def make_tile(job: Job, window: Window) -> TileResult:
         "pairs": np.where(measured, whole.pairs, np.uint8(0)),
         "reasons": reasons,
     }
-    differences = _differences(job, seen, cells, whole, reasons, inner)
+    differences = _differences(seen, cells, measured, inner)
     layers = {name: layer[inner] for name, layer in layers.items()}
     points = _points(seen, layers, job.target.grid.crop(window)) if job.point_cloud else NO_POINTS
     return TileResult(layers, differences, points)
@@ -208,25 +213,33 @@ def _shown(eye: Eye, lon: Floats, lat: Floats, height: Floats) -> NDArray[np.boo
 
 
 def _differences(
-    job: Job,
-    seen: Sequence[Sighting | None],
-    cells: Sequence[Cells],
-    whole: Fused,
-    reasons: Bits,
-    inner: tuple[slice, slice],
+    seen: Sequence[Sighting | None], cells: Sequence[Cells], kept: NDArray[np.bool_], inner: Slices
 ) -> NDArray[np.int64]:
-    """Distribution of each pair's height less that of all, where several pairs see a cell."""
-    counts = np.zeros((len(job.pairs), BINS), np.int64)
-    several = (whole.pairs[inner] > 1) & (reasons[inner] == 0)
-    present = iter(cells)
-    for number, one in enumerate(seen):
-        if one is None:
+    """Distribution of each pair's height less the mean of the others, where `kept`."""
+    counts = np.zeros((len(seen), BINS), np.int64)
+    weights = [_weights(one) for one in cells]
+    total = np.sum(weights, axis=0)
+    heights = np.sum(
+        [w * np.nan_to_num(one.height) for w, one in zip(weights, cells, strict=True)], axis=0
+    )
+    present = iter(zip(weights, cells, strict=True))
+    for number, view in enumerate(seen):
+        if view is None:
             continue
-        difference = (next(present).height - whole.height)[inner][several]
-        difference = difference[np.isfinite(difference)]
-        place = np.rint(difference / BIN_M).astype(np.int64) + BINS // 2
+        own, one = next(present)
+        others = total - own
+        compared = (own > 0) & (others > own * LEAST_SHARE) & kept
+        left = compared[inner]
+        mean = (heights - own * np.nan_to_num(one.height))[inner][left] / others[inner][left]
+        place = np.rint((one.height[inner][left] - mean) / BIN_M).astype(np.int64) + BINS // 2
         counts[number] += np.bincount(np.clip(place, 0, BINS - 1), minlength=BINS)
     return counts
+
+
+def _weights(one: Cells) -> NDArray[np.float64]:
+    """Inverse variances of a pair's heights; 0 where it has none."""
+    known = np.isfinite(one.height) & (one.sigma > 0)
+    return np.where(known, 1 / np.where(known, one.sigma, 1.0).astype(np.float64) ** 2, 0.0)
 
 
 def _points(

@@ -1,6 +1,7 @@
 """Windows of views on scratch: decoded once, then read by any window from any process."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from rasterio.windows import Window as RasterWindow
 from core.geometry.rpc import Rpc
 from core.io.gdal import reading
 from core.io.planes import Plane
+from core.io.products.stereo.cloudmask import CloudMask, cloud_mask
 from core.io.products.stereo.mosaic import opened_view
 from core.io.products.stereo.view import View
 from core.progress import QUIET, Progress
@@ -60,12 +62,15 @@ class StagedImage:
         Pixels of the full image along a side of its own pixels.
     values, flags
         Its pixels.
+    warnings
+        What the user should know, a sentence each.
     """
 
     window: Window
     factor: int
     values: Plane
     flags: Plane
+    warnings: tuple[str, ...] = ()
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -114,25 +119,43 @@ def stage(
     """
     whole = _whole(window, view.shape, factor)
     shape = (whole.height // factor, whole.width // factor)
-    told = {"view": view.name, "window": [*_numbers(whole)], "factor": factor}
+    clouds = cloud_mask(view)
+    told = _told(view, whole, factor)
     finished = path / "finished.json"
     known = finished.exists() and json.loads(finished.read_text()) == told
+    if not known:
+        shutil.rmtree(path, ignore_errors=True)
     path.mkdir(parents=True, exist_ok=True)
     dtype = np.dtype(view.dtype if len(view.matched) == 1 and factor == 1 else np.float32)
-    staged = StagedImage(
-        whole, factor, Plane(path / "values", shape, dtype), Plane(path / "flags", shape, np.uint8)
-    )
+    values, flags = Plane(path / "values", shape, dtype), Plane(path / "flags", shape, np.uint8)
+    staged = StagedImage(whole, factor, values, flags, (clouds.note,) if clouds.note else ())
     if known:
         return staged
-    finished.unlink(missing_ok=True)
-    for done, (strip, values, flags) in _strips(view, whole, factor):
-        staged.values.write(strip, values.astype(dtype))
-        staged.flags.write(strip, flags)
+    for done, (strip, pixels, bits) in _strips(view, whole, factor, clouds):
+        values.write(strip, pixels.astype(dtype))
+        flags.write(strip, bits)
         progress.report(done, f"reading {view.name}, {done:.0%}")
     part = finished.with_suffix(".part")
     part.write_text(json.dumps(told))
     part.replace(finished)
     return staged
+
+
+def _told(view: View, window: Window, factor: int) -> dict[str, Any]:
+    """What the planes follow from, as JSON gives it back."""
+    files = [Path(tile.path) for tile in view.tiles]
+    times = [[file.stat().st_size, file.stat().st_mtime_ns] for file in files if file.exists()]
+    return {
+        "view": view.name,
+        "path": view.path,
+        "files": times,
+        "window": [*_numbers(window)],
+        "factor": factor,
+        "matched": list(view.matched),
+        "nodata": view.nodata,
+        "saturated": view.saturated,
+        "cloud": view.cloud,
+    }
 
 
 def _numbers(window: Window) -> Iterator[int]:
@@ -141,6 +164,7 @@ def _numbers(window: Window) -> Iterator[int]:
 
 def _whole(window: Window, shape: tuple[int, int], factor: int) -> Window:
     """Whole reduced pixels, all inside of the image."""
+    window &= Window(0, 0, *shape)
     rows, cols = (size // factor for size in shape)
     top, left = window.row // factor, window.col // factor
     bottom = min(-(-(window.row + window.height) // factor), rows)
@@ -149,7 +173,7 @@ def _whole(window: Window, shape: tuple[int, int], factor: int) -> Window:
 
 
 def _strips(
-    view: View, window: Window, factor: int
+    view: View, window: Window, factor: int, clouds: CloudMask
 ) -> Iterator[tuple[float, tuple[Window, NDArray[Any], Flags]]]:
     """Rows of reduced pixels with the part that is done; blocks of the file are read once."""
     with reading(view.name, pointer=view.pointer), opened_view(view) as dataset:
@@ -161,6 +185,7 @@ def _strips(
         for row in range(first, window.row + window.height, height):
             part = Window(row, window.col, height, window.width) & window
             values, flags = _read(dataset, view, part)
+            flags[clouds.cloudy(part)] |= np.uint8(CLOUD)
             done = (part.row + part.height - window.row) / window.height
             target = Window(
                 (part.row - window.row) // factor, 0, part.height // factor, window.width // factor
@@ -175,7 +200,9 @@ def _read(dataset: Any, view: View, part: Window) -> tuple[NDArray[Any], Flags]:
     nodata = 0.0 if view.nodata is None else view.nodata
     flags[(bands == nodata).all(axis=0)] |= np.uint8(NODATA)
     if bands.dtype.kind == "f":
-        flags[~np.isfinite(bands).all(axis=0)] |= np.uint8(NODATA)
+        unknown = ~np.isfinite(bands).all(axis=0)
+        flags[unknown] |= np.uint8(NODATA)
+        bands[:, unknown] = 0
     if view.saturated is not None:
         flags[(bands >= view.saturated).any(axis=0)] |= np.uint8(SATURATED)
     values = bands[0] if len(bands) == 1 else bands.mean(axis=0, dtype=np.float32)

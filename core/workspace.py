@@ -61,6 +61,13 @@ class Workspace:
                     made.rename(path)
         return path
 
+    def begin(self) -> None:
+        """Remove what an earlier run of the job left half done; its checkpoints stay."""
+        for path in self.output.iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        for path in self.scratch.glob("unpublished-*"):
+            shutil.rmtree(path)
+
     def kept(self, key: str, suffix: str = "") -> Path | None:
         """What :meth:`once` made earlier for this key; None if it did not."""
         path = self._checkpoint(key, suffix)

@@ -73,6 +73,7 @@ def _carry_out(directory: Path, progress: Progress) -> dict[str, Any]:
     log.info("%s %s, attempt %d", pipeline.id, pipeline.version, request.attempt)
     parameters = parameters_of(request)
     workspace = Workspace(directory)
+    workspace.begin()
     compute = compute_of(request, workspace.scratch)
     prelude, rest = (PRELUDE, progress.part(PRELUDE, 1)) if pipeline.inspect else (0.0, progress)
     with executor(compute) as pool:

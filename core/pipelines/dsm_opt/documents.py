@@ -87,7 +87,7 @@ def write_documents(
     text = readme.text(
         context.pipeline,
         DsmOptOutputs.model_construct(**files),
-        about=_about(model, written, orthos),
+        about=_about(model, report.coverage.share, orthos),
         caveats=CAVEATS,
         citations=CITATIONS,
     )
@@ -95,8 +95,7 @@ def write_documents(
     return DsmOptOutputs(**files)
 
 
-def _about(model: Model, written: Mapping[str, Written], orthos: Orthos) -> list[str]:
-    summary = written["dsm"].summary
+def _about(model: Model, share: float, orthos: Orthos) -> list[str]:
     grid, resolution = model.target.grid, model.target.resolution
     return [
         f"Made on {datetime.now(UTC):%Y-%m-%d} by OptiGround {core.__version__}.",
@@ -110,7 +109,7 @@ def _about(model: Model, written: Mapping[str, Written], orthos: Orthos) -> list
             f"Grid: {grid.system.name}, {grid.shape[1]} x {grid.shape[0]} cells of {resolution:g} "
             f"m. Heights above {model.datum.words}."
         ),
-        f"{summary.share if summary else 0.0:.1%} of the cells have a height.",
+        f"{share:.1%} of the wanted cells have a height.",
         *model.notes,
         *orthos.notes,
     ]

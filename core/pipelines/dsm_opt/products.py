@@ -69,6 +69,9 @@ class Layers:
     def read(self, name: str, window: Window) -> Values:
         """Values of an output in a window inside the grid."""
         surface = self.model.surface
+        if name == "contributing_pairs":
+            lost = self._lost(window) != 0
+            return np.where(lost, np.uint8(0), surface.read(PLAIN[name], window))
         if name in PLAIN:
             return surface.read(PLAIN[name], window)
         if name == BITS:
@@ -81,14 +84,24 @@ class Layers:
         if name == "dsm":
             return self.model.surface.read("height", window)
         assert self.filled is not None
-        wanted = self.model.target.wanted(window)
-        return np.where(wanted, self.filled.read(window), np.float32(np.nan))
+        outside = self.model.surface.read("reasons", window) & np.uint16(Reason.OUTSIDE)
+        return np.where(outside == 0, self.filled.read(window), np.float32(np.nan))
 
     def _reasons(self, window: Window) -> Values:
-        reasons = self.model.surface.read("reasons", window)
+        reasons = self._lost(window)
         if self.filled is not None:
             made = np.isfinite(self._heights("dsm_filled", window)) & (reasons != 0)
             reasons[made] |= np.uint16(Reason.FILLED)
+        return reasons
+
+    def _lost(self, window: Window) -> Values:
+        """Why cells have no height above the datum, before anything is filled."""
+        reasons = self.model.surface.read("reasons", window)
+        if self.model.datum.system is not None:
+            # A geoid's grid may end within the model.
+            height = self.model.surface.read("height", window)
+            beyond = np.isfinite(height) & np.isnan(self._above_datum(height, window))
+            reasons[beyond] |= np.uint16(Reason.OUTSIDE)
         return reasons
 
     def _shaded(self, window: Window) -> Values:

@@ -30,7 +30,8 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
         if is_valid(case, "BODY"):
             case.body = without_nul(case.body)
         shorten(case.body)
-        costly = "/mpic-opt/" not in case.operation.path or chance(case, SELDOM) == 0
+        on_images = any(f"/{name}/" in case.operation.path for name in ("mpic-opt", "dsm-opt"))
+        costly = not on_images or chance(case, SELDOM) == 0
         stay_here(case.body, NOBODY if costly else NOTHING)
         if case.operation.path.endswith("/mpic-opt/inspect") and is_valid(case, "BODY"):
             give_images(case)

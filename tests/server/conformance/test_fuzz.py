@@ -24,7 +24,7 @@ ENOUGH = 5000
 # A dismissed job is still told about, as the standard wants it, so that its log can be read.
 # A request that agrees with its schema need not be carried out: a job may have failed or be gone, a
 # file may be another version, an Idempotency-Key may be taken; and the rules between the inputs of
-# mpic-opt, the calendar, and what the images hold are no part of a schema.
+# services on images, the calendar, and what the images hold are no part of a schema.
 # A request that does not may be told that first: what it asks for is gone, or another version.
 CONFIGURATION = """
 [checks.positive_data_acceptance]
@@ -38,7 +38,9 @@ include-tag = "jobs"
 checks.use_after_free.enabled = false
 
 [[operations]]
-include-operation-id = ["execute-mpic-opt", "inspect-mpic-opt", "results", "jobs"]
+include-operation-id = [
+    "execute-mpic-opt", "inspect-mpic-opt", "execute-dsm-opt", "inspect-dsm-opt", "results", "jobs",
+]
 checks.positive_data_acceptance.enabled = false
 """
 

@@ -1,12 +1,28 @@
 """The one schema of a surface model's accuracy report."""
 
-from pydantic import BaseModel, ConfigDict
+import math
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from core.report.statistics import Summary
 
 
+def _known(value: float | None) -> float | None:
+    """JSON has no NaN."""
+    return value if value is not None and math.isfinite(value) else None
+
+
+Known = Annotated[float | None, BeforeValidator(_known)]
+"""A figure; null where it is not known, which others write as NaN."""
+
+
 class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    """Also made from objects with attributes of the same names, by ``model_validate``."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, from_attributes=True
+    )
 
 
 class ImageRecord(_Record):
@@ -77,9 +93,9 @@ class ImageAdjustment(_Record):
     """What shear and stretch add at the edge, at most."""
     points: int
     """Tie points that it shows."""
-    before_px: float | None
+    before_px: Known
     """Distance of tie points from where the models projected them, root mean square, before."""
-    after_px: float | None
+    after_px: Known
     """The same after."""
 
 
@@ -92,15 +108,15 @@ class PairAdjustment(_Record):
     """Name of the other one."""
     points: int
     """Tie points that both show."""
-    before_px: float | None
+    before_px: Known
     """Median distance from the epipolar lines, signed, before."""
-    after_px: float | None
+    after_px: Known
     """The same after."""
-    spread_px: float | None
+    spread_px: Known
     """Its spread after, normalised median absolute deviation."""
-    height_before_m: float | None
+    height_before_m: Known
     """Median of the pair's heights less those of all images, before."""
-    height_after_m: float | None
+    height_after_m: Known
     """The same after."""
 
 
@@ -111,15 +127,15 @@ class ControlRecord(_Record):
     """As the file names it."""
     check: bool
     """Whether it was held out."""
-    east_m: float | None
+    east_m: Known
     """Measured by the images less known; null where one image shows it."""
-    north_m: float | None
+    north_m: Known
     """The same to the north."""
-    up_m: float | None
+    up_m: Known
     """The same upwards."""
-    before_px: float | None
+    before_px: Known
     """Distance from where the models project it, root mean square over the images, before."""
-    after_px: float | None
+    after_px: Known
     """The same after."""
 
 

@@ -54,25 +54,14 @@ def surface_report(
         process=context.pipeline.id,
         version=context.pipeline.version,
         images=tuple(_images(model)),
-        pairs=tuple(
-            PairRecord(
-                key=pair.key,
-                convergence_deg=pair.convergence_deg,
-                base_to_height=pair.base_to_height,
-                days=pair.days,
-            )
-            for pair in model.pairs
-        ),
+        pairs=tuple(map(PairRecord.model_validate, model.pairs)),
         grid=_grid(model),
         adjustment=None if model.report is None else _adjustment(model.report),
         layers={name: one.summary for name, one in written.items() if one.summary is not None},
         coverage=_coverage(model),
         dsm_error=_figures(model, "error"),
         intersection_error=_figures(model, "intersection"),
-        agreement=tuple(
-            Agreement(pair=one.pair, cells=one.cells, median_m=one.median_m, nmad_m=one.nmad_m)
-            for one in model.between
-        ),
+        agreement=tuple(map(Agreement.model_validate, model.between)),
         elevation=None if elevation is None else _difference(model, elevation),
         notes=tuple(model.notes),
     )
@@ -109,55 +98,10 @@ def _adjustment(report: Report) -> Adjustment:
     return Adjustment(
         tie_points=report.points,
         rejected=report.rejected,
-        images=tuple(
-            ImageAdjustment(
-                name=one.name,
-                row_px=one.row_px,
-                col_px=one.col_px,
-                row_sigma_px=one.row_sigma_px,
-                col_sigma_px=one.col_sigma_px,
-                edge_px=one.edge_px,
-                points=one.points,
-                before_px=_known(one.before_px),
-                after_px=_known(one.after_px),
-            )
-            for one in report.images
-        ),
-        pairs=tuple(
-            PairAdjustment(
-                first=one.first,
-                second=one.second,
-                points=one.points,
-                before_px=_known(one.before_px),
-                after_px=_known(one.after_px),
-                spread_px=_known(one.spread_px),
-                height_before_m=_known(one.height_before_m),
-                height_after_m=_known(one.height_after_m),
-            )
-            for one in report.pairs
-        ),
-        control=tuple(
-            ControlRecord(
-                name=one.name,
-                check=one.check,
-                east_m=one.east_m,
-                north_m=one.north_m,
-                up_m=one.up_m,
-                before_px=_known(one.before_px),
-                after_px=_known(one.after_px),
-            )
-            for one in report.control
-        ),
-        unknown=tuple(
-            UnknownDirection(
-                text=one.text,
-                east_m=one.east_m,
-                north_m=one.north_m,
-                up_m=one.up_m,
-                tilt_m_per_km=one.tilt_m_per_km,
-            )
-            for one in report.directions
-        ),
+        images=tuple(map(ImageAdjustment.model_validate, report.images)),
+        pairs=tuple(map(PairAdjustment.model_validate, report.pairs)),
+        control=tuple(map(ControlRecord.model_validate, report.control)),
+        unknown=tuple(map(UnknownDirection.model_validate, report.directions)),
         horizontal_sigma_m=report.model.horizontal_m,
         vertical_sigma_m=report.model.vertical_m,
         tilt_sigma_m_per_km=report.model.tilt_m_per_km,
@@ -213,11 +157,6 @@ def _stride(model: Model) -> int:
 def _side(stride: int) -> int:
     """Side of a piece that keeps the lattice of the sample."""
     return max(SIDE // stride, 1) * stride
-
-
-def _known(value: float) -> float | None:
-    """JSON has no NaN."""
-    return value if math.isfinite(value) else None
 
 
 def _difference(model: Model, elevation: ElevationPrior) -> ElevationDifference | None:

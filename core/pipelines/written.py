@@ -1,12 +1,15 @@
-"""Rasters as they are written: what a file holds, and how far several files are."""
+"""Files as they are written: what rasters hold, how far several are, and texts."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Lock
 
 from core.declare import File, RasterProduct
 from core.progress import Progress
 from core.report.statistics import Summary
+from core.workspace import Context
 
 LEAST_RANGE = 1e-6
 """Range of colours where all values are equal."""
@@ -60,3 +63,20 @@ class Meter:
             begun = sum(part > 0 for part in self._done.values())
             message = f"writing rasters, {begun} of {len(self._done)} begun, {total:.1%} written"
             self._progress.report(total, message)
+
+
+def publish_text(context: Context, name: str, text: str, media_type: str, title: str = "") -> File:
+    """Publish a text as a file of the results; its name is its title by default."""
+
+    def produce(path: Path) -> None:
+        path.write_text(text, encoding="utf-8")
+
+    return context.workspace.publish(name, produce, type=media_type, title=title or name)
+
+
+def publish_json(
+    context: Context, name: str, document: object, media_type: str = "application/json"
+) -> File:
+    """Publish a document as JSON; what JSON cannot say is an error."""
+    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return publish_text(context, name, text, media_type)

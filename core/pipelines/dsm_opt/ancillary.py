@@ -22,6 +22,7 @@ from core.tiling import Window
 from core.workspace import Context
 
 CONTROL = "/inputs/control_points"
+WATER = "/inputs/water"
 
 ONE_CELL = Window(0, 0, 1, 1)
 
@@ -93,7 +94,7 @@ def elevation_of(
     parameters: DsmOptParameters, target: Target, context: Context
 ) -> ElevationPrior | None:
     """The user's elevation model; None where none was given."""
-    path = _fetched(parameters.dem, "/inputs/dem", context)
+    path = fetched(parameters.dem, "/inputs/dem", context)
     if path is None:
         return None
     return open_elevation(
@@ -115,7 +116,7 @@ def control_of(
     BadControl
         Among others: a point lies where an image that shows it has no model.
     """
-    path = _fetched(parameters.control_points, CONTROL, context)
+    path = fetched(parameters.control_points, CONTROL, context)
     if path is None:
         return ()
     frames = [ImageFrame(image.name, image.view.shape) for image in images]
@@ -211,13 +212,14 @@ def _places(target: Target) -> tuple[Floats, Floats]:
 
 def check_masks(parameters: DsmOptParameters, target: Target, context: Context) -> None:
     """Look at the masks, so that a bad one is told before the work."""
-    mask = _fetched(parameters.mask, "/inputs/mask", context)
+    mask = fetched(parameters.mask, "/inputs/mask", context)
     if mask is not None:
         user_mask(mask, target.grid, ONE_CELL, pointer="/inputs/mask")
-    water = _fetched(parameters.water, "/inputs/water", context)
+    water = fetched(parameters.water, WATER, context)
     if water is not None:
-        polygons(water, target.grid.crs, pointer="/inputs/water")
+        polygons(water, target.grid.crs, pointer=WATER)
 
 
-def _fetched(source: Source | None, pointer: str, context: Context) -> Path | None:
+def fetched(source: Source | None, pointer: str, context: Context) -> Path | None:
+    """A file that the request may name, on this machine; None where it names none."""
     return None if source is None else context.sources.fetch(source, pointer)

@@ -1,9 +1,7 @@
 """The files of a job that are read, not looked at: report, STAC, README, request."""
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import core
@@ -13,7 +11,7 @@ from core.pipelines.dsm_opt.declaration import DsmOptOutputs, DsmOptParameters
 from core.pipelines.dsm_opt.model import Model
 from core.pipelines.dsm_opt.orthos import Orthos
 from core.pipelines.dsm_opt.report import surface_report
-from core.pipelines.written import Written
+from core.pipelines.written import Written, publish_json, publish_text
 from core.report import readme
 from core.report.surface_page import page
 from core.workspace import Context
@@ -68,10 +66,13 @@ def write_documents(
     """Write the documents; everything that was made, by the ids of the outputs."""
     report = surface_report(model, written, parameters, context)
     shown = [(picture.path, picture.title) for picture in pictures]
+    asked = context.sources.redacted(context.document)
     made: dict[str, File] = {
-        "report": _json(context, "report.json", report.model_dump(mode="json")),
-        "report_page": _text(context, "report.html", "text/html", page(report, shown)),
-        "request": _json(context, "request.json", context.sources.redacted(context.document)),
+        "report": publish_json(context, "report.json", report.model_dump(mode="json")),
+        "report_page": publish_text(context, "report.html", page(report, shown), "text/html"),
+        "request": publish_json(
+            context, "request.json", context.sources.redacted(context.document)
+        ),
     }
     if cloud is not None:
         made["point_cloud"] = cloud
@@ -82,7 +83,7 @@ def write_documents(
         "quicklook": tuple(pictures),
         "orthoimages": orthos.images,
         "ortho_best": orthos.best,
-        "stac": _json(context, STAC, item, "application/geo+json"),
+        "stac": publish_json(context, STAC, item, "application/geo+json"),
     }
     text = readme.text(
         context.pipeline,
@@ -91,7 +92,7 @@ def write_documents(
         caveats=CAVEATS,
         citations=CITATIONS,
     )
-    files["readme"] = _text(context, "README.txt", "text/plain", text)
+    files["readme"] = publish_text(context, "README.txt", text, "text/plain")
     return DsmOptOutputs(**files)
 
 
@@ -113,17 +114,3 @@ def _about(model: Model, share: float, orthos: Orthos) -> list[str]:
         *model.notes,
         *orthos.notes,
     ]
-
-
-def _json(
-    context: Context, name: str, document: object, media_type: str = "application/json"
-) -> File:
-    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    return _text(context, name, media_type, text)
-
-
-def _text(context: Context, name: str, media_type: str, text: str) -> File:
-    def produce(path: Path) -> None:
-        path.write_text(text, encoding="utf-8")
-
-    return context.workspace.publish(name, produce, type=media_type, title=name)

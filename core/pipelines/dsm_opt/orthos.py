@@ -23,6 +23,7 @@ from core.io.products.stereo import unpacked
 from core.io.products.stereo.bands import BandPixels, stage_bands
 from core.io.products.stereo.staging import StagedImage
 from core.io.products.stereo.view import View
+from core.pipelines.dsm_opt.ancillary import WATER, fetched
 from core.pipelines.dsm_opt.declaration import DsmOptParameters
 from core.pipelines.dsm_opt.filling import Layers, filled_surface
 from core.pipelines.dsm_opt.images import Image
@@ -104,8 +105,7 @@ def write_orthos(
     lenses = _lenses(model, eyes, parameters, context, (low, high), progress.part(0, STAGED))
     if not lenses:
         return Orthos()
-    given = parameters.water
-    water = None if given is None else context.sources.fetch(given, "/inputs/water")
+    water = fetched(parameters.water, WATER, context)
     screen = Screen(filled_surface(model.surface, model.target.grid, water), high)
     fused = _fused(
         lenses, len(eyes) if parameters.orthoimages else 0, screen.grid, (low + high) / 2

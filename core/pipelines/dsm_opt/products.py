@@ -16,6 +16,7 @@ from core.geometry.hillshade import hillshade
 from core.grid import Grid
 from core.io.blockwise import spread_over_threads
 from core.io.cog import write_cog
+from core.pipelines.dsm_opt.ancillary import WATER, fetched
 from core.pipelines.dsm_opt.declaration import DsmOptParameters
 from core.pipelines.dsm_opt.filling import FilledSurface, filled_surface
 from core.pipelines.dsm_opt.model import Model
@@ -127,9 +128,7 @@ def write_products(
     """Write all rasters of the model as cloud-optimised GeoTIFFs, by the ids of their outputs."""
     filled = None
     if parameters.filled:
-        water = None
-        if parameters.water is not None:
-            water = context.sources.fetch(parameters.water, "/inputs/water")
+        water = fetched(parameters.water, WATER, context)
         filled = filled_surface(model.surface, model.target.grid, water)
     layers = Layers(model, filled)
     names = list(_names(parameters))

@@ -1,16 +1,16 @@
 """DSM-OPT: from images in sensor geometry to a surface model."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
-from core.declare import Source
 from core.pipelines.dsm_opt.ancillary import (
+    WATER,
     check_masks,
     control_notes,
     control_of,
     control_residuals,
     elevation_notes,
     elevation_of,
+    fetched,
     height_datum,
     narrowed_heights,
     searched_heights,
@@ -84,15 +84,11 @@ def _job(
         ground=ready.ground,
         eyes=ready.eyes,
         pairs=pairs,
-        mask=_fetched(parameters.mask, "/inputs/mask", context),
-        water=_fetched(parameters.water, "/inputs/water", context),
+        mask=fetched(parameters.mask, "/inputs/mask", context),
+        water=fetched(parameters.water, WATER, context),
         minimum_patch=parameters.minimum_patch,
         point_cloud=parameters.point_cloud,
     )
-
-
-def _fetched(source: Source | None, pointer: str, context: Context) -> Path | None:
-    return None if source is None else context.sources.fetch(source, pointer)
 
 
 def _published(

@@ -1,9 +1,7 @@
 """The files of a job that are read, not looked at: statistics, pairs, STAC, README, request."""
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import core
@@ -13,6 +11,7 @@ from core.pipelines.mpic_opt.declaration import MpicOptOutputs, MpicOptParameter
 from core.pipelines.mpic_opt.pairing import Pair
 from core.pipelines.mpic_opt.products import raster_product
 from core.pipelines.mpic_opt.scenes import Image
+from core.pipelines.written import publish_json, publish_text
 from core.report import readme
 from core.report.statistics import Statistics
 from core.workspace import Context
@@ -66,13 +65,16 @@ def write_documents(
 ) -> dict[str, Any]:
     """Write the documents; each by the id of its output."""
     done = [result for result in results if result.statistics is not None]
+    asked = context.sources.redacted(context.document)
     made: dict[str, Any] = {
-        "statistics": _json(context, "statistics.json", _statistics(context, done)),
-        "pairs": _json(context, "pairs.json", _pairs(images, results)),
-        "request": _json(context, "request.json", context.sources.redacted(context.document)),
+        "statistics": publish_json(context, "statistics.json", _statistics(context, done)),
+        "pairs": publish_json(context, "pairs.json", _pairs(images, results)),
+        "request": publish_json(
+            context, "request.json", context.sources.redacted(context.document)
+        ),
     }
     for name, document in stac_documents(parameters, context, done, made).items():
-        file = _json(context, name, document, "application/geo+json")
+        file = publish_json(context, name, document, "application/geo+json")
         if name == STAC:
             made["stac"] = file
         else:
@@ -91,9 +93,7 @@ def write_documents(
             if isinstance(output.product, RasterProduct)
         },
     )
-    made["readme"] = context.workspace.publish(
-        "README.txt", lambda path: _write_text(path, text), type="text/plain", title="README"
-    )
+    made["readme"] = publish_text(context, "README.txt", text, "text/plain", title="README")
     return made
 
 
@@ -103,19 +103,6 @@ def _statistics(context: Context, done: "Sequence[PairResult]") -> dict[str, Any
         version=context.pipeline.version,
         pairs=tuple(r.statistics for r in done if r.statistics is not None),
     ).model_dump(mode="json")
-
-
-def _json(
-    context: Context, name: str, document: object, media_type: str = "application/json"
-) -> File:
-    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    return context.workspace.publish(
-        name, lambda path: _write_text(path, text), type=media_type, title=name
-    )
-
-
-def _write_text(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
 
 
 def _pairs(images: Sequence[Image], results: "Sequence[PairResult]") -> dict[str, Any]:

@@ -70,9 +70,7 @@ def write_documents(
     made: dict[str, File] = {
         "report": publish_json(context, "report.json", report.model_dump(mode="json")),
         "report_page": publish_text(context, "report.html", page(report, shown), "text/html"),
-        "request": publish_json(
-            context, "request.json", context.sources.redacted(context.document)
-        ),
+        "request": publish_json(context, "request.json", asked),
     }
     if cloud is not None:
         made["point_cloud"] = cloud

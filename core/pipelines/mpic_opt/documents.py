@@ -69,9 +69,7 @@ def write_documents(
     made: dict[str, Any] = {
         "statistics": publish_json(context, "statistics.json", _statistics(context, done)),
         "pairs": publish_json(context, "pairs.json", _pairs(images, results)),
-        "request": publish_json(
-            context, "request.json", context.sources.redacted(context.document)
-        ),
+        "request": publish_json(context, "request.json", asked),
     }
     for name, document in stac_documents(parameters, context, done, made).items():
         file = publish_json(context, name, document, "application/geo+json")

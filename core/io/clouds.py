@@ -19,6 +19,7 @@ from core.grid import Grid
 from core.io import xml
 from core.io.archives import read_location, unpack_member
 from core.io.gdal import opened, reading, writing
+from core.io.gml import polygon
 from core.io.products.scene import CloudLayer, Scene
 from core.io.vectors import burned
 from core.tiling import Window
@@ -163,33 +164,13 @@ def _polygons(root: Element, scene: Scene) -> tuple[shapely.Polygon, ...]:
     if not same:
         raise BadMetadata("The cloud mask is in another coordinate reference system.")
     return tuple(
-        _polygon(polygon)
+        polygon(element)
         for feature in xml.elements(root, "MaskFeature")
         if xml.text(feature, "maskType") in GML_TYPES
-        for polygon in xml.elements(feature, "Polygon")
+        for element in xml.elements(feature, "Polygon")
     )
 
 
 def _crs_name(name: str) -> str:
     """The code in ``urn:ogc:def:crs:EPSG:8.7:32748``, whatever version it names."""
     return f"EPSG:{name.rpartition(':')[2]}" if "EPSG" in name else name
-
-
-def _polygon(element: Element) -> shapely.Polygon:
-    outer = [_ring(e) for e in xml.elements(element, "exterior")]
-    inner = [_ring(e) for e in xml.elements(element, "interior")]
-    if len(outer) != 1:
-        raise BadMetadata("A polygon of the cloud mask has no outer ring.")
-    return shapely.Polygon(outer[0], inner)
-
-
-def _ring(element: Element) -> NDArray[np.float64]:
-    try:
-        positions = next(xml.elements(element, "posList"))
-        size = int(positions.get("srsDimension", "2"))
-        points = np.array((positions.text or "").split(), np.float64).reshape(-1, size)[:, :2]
-    except (StopIteration, ValueError, IndexError) as error:
-        raise BadMetadata("A polygon of the cloud mask cannot be read.") from error
-    if len(points) < 4 or not np.isfinite(points).all():
-        raise BadMetadata("A polygon of the cloud mask has too few points.")
-    return points

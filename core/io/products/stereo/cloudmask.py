@@ -13,6 +13,7 @@ from shapely.geometry.base import BaseGeometry
 from core.errors import BadMetadata, InputError
 from core.io import xml
 from core.io.archives import read_location
+from core.io.gml import polygon
 from core.io.products.stereo.view import View
 from core.tiling import Window
 
@@ -60,25 +61,10 @@ def cloud_mask(view: View) -> CloudMask:
     return CloudMask(shapes)
 
 
-def _shape(polygon: Element, first_pixel: int) -> BaseGeometry:
-    outer = [_ring(e, first_pixel) for e in xml.elements(polygon, "exterior")]
-    inner = [_ring(e, first_pixel) for e in xml.elements(polygon, "interior")]
-    if len(outer) != 1:
-        raise BadMetadata("A polygon of the cloud mask has no outer ring.")
-    return shapely.Polygon(outer[0], inner).buffer(0)
-
-
-def _ring(element: Element, first_pixel: int) -> NDArray[np.float64]:
-    """Corners (column, row); the product counts from the centre of the first pixel."""
-    try:
-        positions = next(xml.elements(element, "posList"))
-        size = int(positions.get("srsDimension", "2"))
-        points = np.array((positions.text or "").split(), np.float64).reshape(-1, size)[:, :2]
-    except (StopIteration, ValueError) as error:
-        raise BadMetadata("A polygon of the cloud mask cannot be read.") from error
-    if len(points) < 4 or not np.isfinite(points).all():
-        raise BadMetadata("A polygon of the cloud mask has too few points.")
-    return points - first_pixel + 0.5
+def _shape(element: Element, first_pixel: int) -> BaseGeometry:
+    """An outline; the product counts columns and rows from the centre of the first pixel."""
+    told = polygon(element)
+    return shapely.transform(told, lambda corners: corners - first_pixel + 0.5).buffer(0)
 
 
 def _check_inside(shapes: tuple[BaseGeometry, ...], view: View) -> None:

@@ -1,23 +1,17 @@
 """All bands of a window of a view on scratch: decoded once, then read by any window."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from rasterio.windows import Window as RasterWindow
 
-from core.io.gdal import reading
 from core.io.planes import Plane
-from core.io.products.stereo.mosaic import opened_view
+from core.io.products.stereo.strips import strips
 from core.io.products.stereo.view import View
 from core.progress import QUIET, Progress
-from core.tiling import Window
-
-STRIP_BYTES = 32 << 20
-"""Of the pixels that are read at a time."""
+from core.tiling import Window, whole
 
 
 class BandPixels(NamedTuple):
@@ -81,14 +75,14 @@ def stage_bands(
     folder
         Of the planes; made.
     """
-    part = window & Window(0, 0, *view.shape)
+    part = window & whole(view.shape)
     folder.mkdir(parents=True, exist_ok=True)
-    planes = tuple(
-        Plane(folder / f"band{number}", part.shape, view.dtype)
-        for number in range(1, len(view.bands) + 1)
-    )
+    numbers = range(1, len(view.bands) + 1)
+    planes = tuple(Plane(folder / f"band{number}", part.shape, view.dtype) for number in numbers)
     staged = StagedBands(part, planes, Plane(folder / "known", part.shape, np.uint8))
-    for strip, values, known in _strips(view, part):
+    if part.empty:
+        return staged
+    for strip, values, known in strips(view, numbers, part):
         target = strip.inside(part)
         staged.known.write(target, known)
         for plane, band in zip(planes, values, strict=True):
@@ -96,24 +90,3 @@ def stage_bands(
         done = (target.row + target.height) / part.height
         progress.report(done, f"reading {view.name}, {done:.0%}")
     return staged
-
-
-def _strips(view: View, window: Window) -> Iterator[tuple[Window, NDArray[Any], NDArray[np.bool_]]]:
-    """Rows of pixels and which have data; blocks of the file are read once."""
-    if window.empty:
-        return
-    nodata = 0.0 if view.nodata is None else view.nodata
-    with reading(view.name, pointer=view.pointer), opened_view(view) as dataset:
-        block = max(shape[0] for shape in dataset.block_shapes)
-        size = window.width * np.dtype(view.dtype).itemsize * len(view.bands)
-        least = block if block * size < STRIP_BYTES else 1
-        height = max(STRIP_BYTES // max(size, 1) // least, 1) * least
-        for row in range(window.row // height * height, window.row + window.height, height):
-            strip = Window(row, window.col, height, window.width) & window
-            area = RasterWindow(strip.col, strip.row, strip.width, strip.height)
-            values = dataset.read(list(range(1, len(view.bands) + 1)), window=area)
-            known = ~(values == nodata).all(axis=0)
-            if values.dtype.kind == "f":
-                known &= np.isfinite(values).all(axis=0)
-                values = np.where(np.isfinite(values), values, 0)
-            yield strip, values, known

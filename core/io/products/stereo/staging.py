@@ -3,28 +3,23 @@
 import json
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from rasterio.windows import Window as RasterWindow
 
 from core.geometry.rpc import Rpc
-from core.io.gdal import reading
 from core.io.planes import Plane
 from core.io.products.stereo.cloudmask import CloudMask, cloud_mask
-from core.io.products.stereo.mosaic import opened_view
+from core.io.products.stereo.strips import strips
 from core.io.products.stereo.view import View
 from core.progress import QUIET, Progress
-from core.tiling import Window
+from core.tiling import Window, whole
 
 NODATA, SATURATED, CLOUD = 1, 2, 4
 """Flags of a pixel."""
-
-STRIP_BYTES = 32 << 20
-"""Of the pixels that are read at a time."""
 
 FULL = 0.75
 """Share of the pixels under a reduced one that must have data for it to have some."""
@@ -117,10 +112,10 @@ def stage(
     factor
         Pixels along the side of those that are averaged to one.
     """
-    whole = _whole(window, view.shape, factor)
-    shape = (whole.height // factor, whole.width // factor)
+    window = _widened(window, view.shape, factor)
+    shape = (window.height // factor, window.width // factor)
     clouds = cloud_mask(view)
-    told = _told(view, whole, factor)
+    told = _told(view, window, factor)
     finished = path / "finished.json"
     known = finished.exists() and json.loads(finished.read_text()) == told
     if not known:
@@ -128,10 +123,10 @@ def stage(
     path.mkdir(parents=True, exist_ok=True)
     dtype = np.dtype(view.dtype if len(view.matched) == 1 and factor == 1 else np.float32)
     values, flags = Plane(path / "values", shape, dtype), Plane(path / "flags", shape, np.uint8)
-    staged = StagedImage(whole, factor, values, flags, (clouds.note,) if clouds.note else ())
+    staged = StagedImage(window, factor, values, flags, (clouds.note,) if clouds.note else ())
     if known:
         return staged
-    for done, (strip, pixels, bits) in _strips(view, whole, factor, clouds):
+    for done, (strip, pixels, bits) in _strips(view, window, factor, clouds):
         values.write(strip, pixels.astype(dtype))
         flags.write(strip, bits)
         progress.report(done, f"reading {view.name}, {done:.0%}")
@@ -149,7 +144,7 @@ def _told(view: View, window: Window, factor: int) -> dict[str, Any]:
         "view": view.name,
         "path": view.path,
         "files": times,
-        "window": [*_numbers(window)],
+        "window": list(astuple(window)),
         "factor": factor,
         "matched": list(view.matched),
         "nodata": view.nodata,
@@ -158,13 +153,9 @@ def _told(view: View, window: Window, factor: int) -> dict[str, Any]:
     }
 
 
-def _numbers(window: Window) -> Iterator[int]:
-    yield from (window.row, window.col, window.height, window.width)
-
-
-def _whole(window: Window, shape: tuple[int, int], factor: int) -> Window:
+def _widened(window: Window, shape: tuple[int, int], factor: int) -> Window:
     """Whole reduced pixels, all inside of the image."""
-    window &= Window(0, 0, *shape)
+    window &= whole(shape)
     rows, cols = (size // factor for size in shape)
     top, left = window.row // factor, window.col // factor
     bottom = min(-(-(window.row + window.height) // factor), rows)
@@ -175,38 +166,18 @@ def _whole(window: Window, shape: tuple[int, int], factor: int) -> Window:
 def _strips(
     view: View, window: Window, factor: int, clouds: CloudMask
 ) -> Iterator[tuple[float, tuple[Window, NDArray[Any], Flags]]]:
-    """Rows of reduced pixels with the part that is done; blocks of the file are read once."""
-    with reading(view.name, pointer=view.pointer), opened_view(view) as dataset:
-        block = max(shape[0] for shape in dataset.block_shapes)
-        size = window.width * np.dtype(view.dtype).itemsize * len(view.matched)
-        least = int(np.lcm(block, factor)) if block * size < STRIP_BYTES else factor
-        height = max(STRIP_BYTES // max(size, 1) // least, 1) * least
-        first = window.row // height * height
-        for row in range(first, window.row + window.height, height):
-            part = Window(row, window.col, height, window.width) & window
-            values, flags = _read(dataset, view, part)
-            flags[clouds.cloudy(part)] |= np.uint8(CLOUD)
-            done = (part.row + part.height - window.row) / window.height
-            target = Window(
-                (part.row - window.row) // factor, 0, part.height // factor, window.width // factor
-            )
-            yield done, (target, *_reduced(values, flags, factor))
-
-
-def _read(dataset: Any, view: View, part: Window) -> tuple[NDArray[Any], Flags]:
-    area = RasterWindow(part.col, part.row, part.width, part.height)
-    bands = dataset.read(list(view.matched), window=area)
-    flags = np.zeros(part.shape, np.uint8)
-    nodata = 0.0 if view.nodata is None else view.nodata
-    flags[(bands == nodata).all(axis=0)] |= np.uint8(NODATA)
-    if bands.dtype.kind == "f":
-        unknown = ~np.isfinite(bands).all(axis=0)
-        flags[unknown] |= np.uint8(NODATA)
-        bands[:, unknown] = 0
-    if view.saturated is not None:
-        flags[(bands >= view.saturated).any(axis=0)] |= np.uint8(SATURATED)
-    values = bands[0] if len(bands) == 1 else bands.mean(axis=0, dtype=np.float32)
-    return values, flags
+    """Rows of reduced pixels with the part that is done."""
+    for part, bands, known in strips(view, view.matched, window, factor):
+        flags = np.where(known, np.uint8(0), np.uint8(NODATA))
+        if view.saturated is not None:
+            flags[(bands >= view.saturated).any(axis=0)] |= np.uint8(SATURATED)
+        flags[clouds.cloudy(part)] |= np.uint8(CLOUD)
+        values = bands[0] if len(bands) == 1 else bands.mean(axis=0, dtype=np.float32)
+        done = (part.row + part.height - window.row) / window.height
+        target = Window(
+            (part.row - window.row) // factor, 0, part.height // factor, window.width // factor
+        )
+        yield done, (target, *_reduced(values, flags, factor))
 
 
 def _reduced(values: NDArray[Any], flags: Flags, factor: int) -> tuple[NDArray[Any], Flags]:

@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +20,20 @@ from rasterio.rpc import RPC
 from core.compute import Compute
 from core.declare import Pipeline, SourcePolicy, validate
 from core.grid import Grid
+from core.io.products.stereo import open_views
 from core.io.sources import Sources
 from core.pipelines import PIPELINES
 from core.pipelines.dsm_opt.declaration import DSM_OPT
 from core.pipelines.dsm_opt.images import open_images
+from core.pipelines.dsm_opt.inspection import inspect as inspect_stereo
 from core.pipelines.mpic_opt.declaration import MpicOptOutputs
 from core.pipelines.mpic_opt.inspection import inspect
 from core.pipelines.mpic_opt.run import run
 from core.progress import Progress
 from core.simulate.stereo.making import Stereo, make_stereo
 from core.workspace import Context, Workspace
+
+HERE = Path(__file__).parent
 
 UNCORRECTED = {"coregistration": False, "deramp": False}
 UNFILTERED = UNCORRECTED | {
@@ -200,6 +204,69 @@ def plain_pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ...]:
 def plain_triplet(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ...]:
     """Three simulated images of a plain in the order of their times."""
     return simulated("triplet").write(tmp_path_factory.mktemp("triplet"))
+
+
+@pytest.fixture
+def survey(stereo: Callable[..., tuple[Any, Context]]) -> Callable[..., Any]:
+    """What the inspection of images given as paths tells; it has to be JSON."""
+
+    def told(*images: Path, **inputs: Any) -> Any:
+        found = inspect_stereo(*stereo(*images, **inputs))
+        return json.loads(json.dumps(found, allow_nan=False))
+
+    return told
+
+
+@pytest.fixture
+def box(plain_pair: tuple[Path, ...], tmp_path: Path) -> dict[str, list[float]]:
+    """A small area in the middle of the simulated pair, as an input."""
+    (view,) = open_views(plain_pair[:1], scratch=tmp_path)
+    middle = view.rpc.locate(63.5, 63.5, 60.0)
+    lon, lat = float(middle.lon), float(middle.lat)
+    return {"bbox": [lon - 1e-4, lat - 1e-4, lon + 1e-4, lat + 1e-4]}
+
+
+@pytest.fixture
+def surveyed(plain_pair: tuple[Path, ...], tmp_path: Path) -> Callable[..., dict[str, str]]:
+    """A file of ground control as the models see it, moved by some rows in the second image."""
+
+    def written(rows: float, check: str = "") -> dict[str, str]:
+        views = open_views(plain_pair, scratch=tmp_path)
+        ground = views[0].rpc.locate(60.0, 60.0, 70.0)
+        lines = ["id,lon,lat,height,image,row,col,origin,check"]
+        for number, view in enumerate(views, 1):
+            seen = view.rpc.project(ground.lon, ground.lat, 70.0)
+            row = float(seen.row) + (rows if number == 2 else 0)
+            lines.append(
+                f"P1,{float(ground.lon)!r},{float(ground.lat)!r},70,{number},{row!r},"
+                f"{float(seen.col)!r},0-centre,{check}"
+            )
+        path = tmp_path / "points.csv"
+        path.write_text("\n".join(lines))
+        return {"href": path.as_uri()}
+
+    return written
+
+
+@pytest.fixture(scope="session")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
+    """A simulated scene on which DSM-OPT is run; unless told otherwise its models are true."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(HERE)
+        from stereo_jobs import Place
+
+    def opened(stereo: Stereo, write: Callable[[Path], tuple[Path, ...]] | None = None) -> Place:
+        folder = tmp_path_factory.mktemp("place")
+        images = write or partial(stereo.write, true_model=True)
+        return Place(stereo, images(folder), folder, context)
+
+    return opened
+
+
+@pytest.fixture(scope="session")
+def city(place: Callable[..., Any]) -> Any:
+    """A town, and the results of the requests that were made of it."""
+    return place(make_stereo("city", shape=(256, 256), seed=45))
 
 
 @pytest.fixture

@@ -1,53 +1,22 @@
 """What DSM-OPT tells of a request before the job."""
 
-import json
 import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import rasterio
-from affine import Affine
 from pyproj import Transformer
 from shapely.geometry import Point, shape
 
-from core.errors import Inconsistent, NoOverlap, TooLarge
+from core.errors import NoOverlap, TooLarge
 from core.io.products.stereo import open_views
-from core.pipelines.dsm_opt.ancillary import (
-    DEM_PAD_M,
-    elevation_of,
-    narrowed_heights,
-    searched_heights,
-)
-from core.pipelines.dsm_opt.area import target_of
-from core.pipelines.dsm_opt.embedded import control_misses, rms_px
 from core.pipelines.dsm_opt.inspection import inspect
-from core.pipelines.dsm_opt.pairing import pairs_of
 from core.simulate.stereo.bundle import multispectral, panchromatic
 from core.simulate.stereo.dimap import write_dimap
 from core.simulate.stereo.making import make_stereo
 from processes.components import SCHEMAS
 from processes.contents import CONTENTS
-
-
-@pytest.fixture
-def survey(stereo):
-    """What the inspection of images given as paths tells; it has to be JSON."""
-
-    def told(*images, **inputs):
-        found = inspect(*stereo(*images, **inputs))
-        return json.loads(json.dumps(found, allow_nan=False))
-
-    return told
-
-
-@pytest.fixture
-def box(plain_pair, tmp_path):
-    """A small area in the middle of the simulated pair, as an input."""
-    (view,) = open_views(plain_pair[:1], scratch=tmp_path)
-    middle = view.rpc.locate(63.5, 63.5, 60.0)
-    lon, lat = float(middle.lon), float(middle.lat)
-    return {"bbox": [lon - 1e-4, lat - 1e-4, lon + 1e-4, lat + 1e-4]}
 
 
 def test_each_image_is_described_by_its_headers_and_its_model(survey, plain_pair):
@@ -222,180 +191,6 @@ def test_the_heights_are_those_of_the_models_and_of_the_request(survey, plain_pa
     assert (part["minimum_m"], part["maximum_m"]) == (0, 80)
     assert whole["minimum_m"] < 0
     assert whole["maximum_m"] > 80
-
-
-@pytest.fixture
-def elevation(tmp_path, box):
-    """A flat elevation model around the images."""
-
-    def write(height: float, *, around: float = 0.01, west: float = 0.0) -> dict[str, str]:
-        lon, lat = box["bbox"][0] + west, box["bbox"][1]
-        path = tmp_path / f"dem{height:g}.tif"
-        size = around / 50
-        transform = Affine(size, 0, lon - around, 0, -size, lat + around)
-        with rasterio.open(
-            path, "w", driver="GTiff", height=100, width=100, count=1, dtype="float32",
-            crs="EPSG:4326", transform=transform,
-        ) as dataset:  # fmt: skip
-            dataset.write(np.full((100, 100), height, np.float32), 1)
-        return {"href": path.as_uri()}
-
-    return write
-
-
-def test_an_elevation_model_that_fits_is_not_worth_a_word(survey, plain_pair, elevation):
-    before, after = survey(*plain_pair), survey(*plain_pair, dem=elevation(60.0))
-    assert after["missing"] == before["missing"]
-
-
-@pytest.mark.parametrize(
-    ("height", "west", "words"),
-    [
-        (5000.0, 0.0, "lie outside of those that the images' models are made for"),
-        (60.0, 1.0, "has no heights in the area"),
-        (60.0, 0.01, "% of the area"),
-    ],
-)
-def test_an_elevation_model_that_does_not_fit_is_told(
-    survey, plain_pair, elevation, height, west, words
-):
-    notes = survey(*plain_pair, dem=elevation(height, west=west))["missing"]
-    assert any(words in note for note in notes)
-
-
-@pytest.fixture
-def narrowed(stereo, opened, plain_pair, box):
-    """The heights that are looked through in the small area with an elevation model."""
-
-    def heights(dem: dict[str, str] | None = None) -> tuple[float, float]:
-        parameters, context = stereo(*plain_pair, aoi=box, **({"dem": dem} if dem else {}))
-        images = opened(*plain_pair)
-        target = target_of(parameters, images, pairs_of(parameters, images))
-        prior = elevation_of(parameters, target, context)
-        return narrowed_heights(searched_heights(parameters, images), prior, target)
-
-    return heights
-
-
-def test_an_elevation_model_narrows_the_heights_to_its_own_and_a_pad(narrowed, elevation):
-    whole = narrowed()
-    low, high = narrowed(elevation(60.0, around=0.002))
-    assert low == max(whole[0], 60 - DEM_PAD_M)
-    assert high == min(whole[1], 60 + DEM_PAD_M)
-    assert high - low < whole[1] - whole[0]
-
-
-def test_an_elevation_model_that_is_wrong_by_a_hundred_metres_keeps_the_ground_in_the_search(
-    narrowed, elevation
-):
-    # The simulated plain lies at about 60 m.
-    for height in (-40.0, 160.0):
-        low, high = narrowed(elevation(height))
-        assert low < 60 - 100
-        assert high > 60 + 100
-
-
-@pytest.mark.parametrize(("height", "west"), [(60.0, 1.0), (60.0, 0.0101), (9000.0, 0.0)])
-def test_an_elevation_model_that_knows_a_part_or_nonsense_narrows_nothing(
-    narrowed, elevation, height, west
-):
-    assert narrowed(elevation(height, west=west)) == narrowed()
-
-
-@pytest.fixture
-def surveyed(plain_pair, tmp_path):
-    """A file of ground control as the models see it, moved by some rows in the second image."""
-
-    def write(rows: float, check: str = "") -> dict[str, str]:
-        views = open_views(plain_pair, scratch=tmp_path)
-        ground = views[0].rpc.locate(60.0, 60.0, 70.0)
-        lines = ["id,lon,lat,height,image,row,col,origin,check"]
-        for number, view in enumerate(views, 1):
-            seen = view.rpc.project(ground.lon, ground.lat, 70.0)
-            row = float(seen.row) + (rows if number == 2 else 0)
-            lines.append(
-                f"P1,{float(ground.lon)!r},{float(ground.lat)!r},70,{number},{row!r},"
-                f"{float(seen.col)!r},0-centre,{check}"
-            )
-        path = tmp_path / "points.csv"
-        path.write_text("\n".join(lines))
-        return {"href": path.as_uri()}
-
-    return write
-
-
-def test_ground_control_comes_with_what_the_delivered_models_make_of_it(
-    survey, plain_pair, surveyed
-):
-    (point,) = survey(*plain_pair, control_points=surveyed(0.0))["control_points"]
-    assert (point["name"], point["check"]) == ("P1", False)
-    assert point["distance_px"] == pytest.approx(0, abs=1e-3)
-    assert point["up_m"] == pytest.approx(0, abs=1e-3)
-    (point,) = survey(*plain_pair, control_points=surveyed(2.0))["control_points"]
-    # Two rows in one of two images, root mean square.
-    assert point["distance_px"] == pytest.approx(2 / np.sqrt(2), abs=1e-3)
-    # Half a metre a pixel, and .26 m of parallax a metre of height.
-    assert abs(point["up_m"]) == pytest.approx(2 * 0.5 / 0.26, rel=0.1)
-
-
-def test_ground_control_that_is_all_held_out_is_told(survey, plain_pair, surveyed):
-    notes = survey(*plain_pair, control_points=surveyed(0.0, "yes"))["missing"]
-    assert any("All ground control points are held out" in note for note in notes)
-
-
-def test_ground_control_in_the_file_of_an_image_is_compared_with_its_model(shared_data, tmp_path):
-    path = shared_data / "stereo" / "orthority_qb2" / "qb2_basic1b.tif"
-    (view,) = open_views([path], scratch=tmp_path)
-    misses = control_misses(view)
-    assert [miss.name for miss in misses] == ["1", "2", "3", "4", "5"]
-    # Where rasterio, minus its half a pixel, projects the same points.
-    with rasterio.open(path) as dataset:
-        points = dataset.gcps[0]
-        with rasterio.transform.RPCTransformer(dataset.rpcs) as model:
-            rows, cols = model.rowcol(
-                [p.x for p in points], [p.y for p in points], [p.z for p in points], op=float
-            )
-    for miss, point, row, col in zip(misses, points, rows, cols, strict=True):
-        assert miss.row_px == pytest.approx(row - point.row, abs=0.01)
-        assert miss.col_px == pytest.approx(col - point.col, abs=0.01)
-    assert rms_px(misses) == pytest.approx(4.3, abs=0.1)
-
-
-def test_a_quickbird_image_alone_is_refused_with_the_residuals_of_its_ground_control(
-    survey, shared_data
-):
-    with pytest.raises(Inconsistent) as refused:
-        survey(shared_data / "stereo" / "orthority_qb2" / "qb2_basic1b.tif")
-    told = refused.value.message
-    assert "one image makes no pair" in told
-    assert "misses the 5 ground control points in its file by 4.3 pixels" in told
-    assert "1: 4.4, 2: 4.2, 3: 4.2, 4: 4.4, 5: 4.4" in told
-    assert "+2.6 rows and +3.5 columns" in told
-
-
-def test_residuals_of_ground_control_in_files_are_reported_for_each_image(
-    survey, changed, plain_pair, tmp_path
-):
-    (view,) = open_views(plain_pair[:1], scratch=tmp_path)
-    ground = view.rpc.locate(30.0, 40.0, 60.0)
-    point = rasterio.control.GroundControlPoint(
-        # A GCP's place counts from the corner of the first pixel.
-        row=31.5, col=40.5, x=float(ground.lon), y=float(ground.lat), z=60.0
-    )  # fmt: skip
-    marked = changed(plain_pair[0], plain_pair[0].stem, gcps=[point], crs="EPSG:4326")
-    first, second = survey(marked, plain_pair[1])["images"]
-    assert first["embedded_control"]["points"] == [
-        {
-            "name": "1",
-            "row_px": pytest.approx(-1.0, abs=0.01),
-            "column_px": pytest.approx(0, abs=0.01),
-        }
-    ]
-    assert (
-        "misses the 1 ground control point in its file by 1.0 pixels"
-        in (first["embedded_control"]["text"])
-    )
-    assert "embedded_control" not in second
 
 
 def test_crops_with_the_model_of_the_whole_strip_are_refused_with_the_hint(survey, shared_data):

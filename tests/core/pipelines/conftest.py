@@ -6,7 +6,9 @@ from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, partial
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import attrs
@@ -145,7 +147,7 @@ def write(tmp_path: Path) -> Callable[..., Path]:
         name: str,
         values: np.ndarray,
         transform: Affine = NORTH_UP,
-        crs: str = "EPSG:32633",
+        crs: str | None = "EPSG:32633",
         **profile: Any,
     ) -> Path:
         path = tmp_path / f"{name}.tif"
@@ -248,17 +250,28 @@ def surveyed(plain_pair: tuple[Path, ...], tmp_path: Path) -> Callable[..., dict
     return written
 
 
+def beside(name: str) -> ModuleType:
+    """A module of this folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(HERE)
+        return import_module(name)
+
+
+@pytest.fixture(scope="session")
+def steps() -> ModuleType:
+    """The steps of DSM-OPT, one by one."""
+    return beside("stereo_steps")
+
+
 @pytest.fixture(scope="session")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
     """A simulated scene on which DSM-OPT is run; unless told otherwise its models are true."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(HERE)
-        from stereo_jobs import Place
+    jobs = beside("stereo_jobs")
 
-    def opened(stereo: Stereo, write: Callable[[Path], tuple[Path, ...]] | None = None) -> Place:
+    def opened(stereo: Stereo, write: Callable[[Path], tuple[Path, ...]] | None = None) -> Any:
         folder = tmp_path_factory.mktemp("place")
         images = write or partial(stereo.write, true_model=True)
-        return Place(stereo, images(folder), folder, context)
+        return jobs.Place(stereo, images(folder), folder, context)
 
     return opened
 

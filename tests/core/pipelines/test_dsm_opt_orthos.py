@@ -14,7 +14,6 @@ import rasterio
 from affine import Affine
 from scipy import ndimage
 
-from core.compute import Compute
 from core.declare import Source
 from core.declare.values import PolygonArea
 from core.geometry.rpc import Rpc
@@ -22,7 +21,7 @@ from core.grid import Grid
 from core.io.products.stereo import open_views
 from core.io.products.stereo.staging import stage
 from core.pipelines.dsm_opt.area import Target
-from core.pipelines.dsm_opt.declaration import DSM_OPT, DsmOptParameters
+from core.pipelines.dsm_opt.declaration import DsmOptParameters
 from core.pipelines.dsm_opt.images import Image
 from core.pipelines.dsm_opt.model import PLANES, Model, Surface
 from core.pipelines.dsm_opt.orientation import Eye
@@ -31,13 +30,13 @@ from core.pipelines.dsm_opt.orthos import Orthos, tile_side, write_orthos
 from core.progress import QUIET
 from core.simulate.stereo.bundle import multispectral, panchromatic, pansharpened
 from core.simulate.stereo.dimap import write_dimap
-from core.simulate.stereo.making import Disturbances, Stereo, make_stereo
+from core.simulate.stereo.making import CALM, Stereo, make_stereo
 from core.simulate.stereo.truth import Truth
 from core.tiling import Window
-from core.workspace import Context, Workspace
+from core.workspace import Context
 
 THREADS = partial(ThreadPoolExecutor, 2)
-BIASED = Disturbances(0.0, 0.0, 0.0, False, (2.0, 3.0), 0.0, 0.0)
+BIASED = CALM._replace(bias_px=(2.0, 3.0))
 
 
 class Made(NamedTuple):
@@ -56,7 +55,8 @@ def refined(view, true) -> Rpc:
     return view.rpc.moved(-true.camera.bias[0], -true.camera.bias[1])
 
 
-def made(
+def written(
+    bare: Callable[..., Context],
     folder: Path,
     kinds,
     *,
@@ -87,17 +87,20 @@ def made(
     model = Model(images, (), target, None, surface, [eye.rpc for eye in eyes])
     parameters = DsmOptParameters(images=(Source(href="file:a"), Source(href="file:b")), **wanted)
     with executor() as pool:
-        context = Context(
-            None, Workspace(folder / "job"), QUIET, pool, Compute(), {"inputs": {}}, DSM_OPT
-        )
-        files = write_orthos(model, eyes, parameters, context, QUIET)
+        files = write_orthos(model, eyes, parameters, bare(folder / "job", pool), QUIET)
         left = list((folder / "job" / "scratch" / "orthos").glob("*"))
     assert left == []
     return Made(stereo, truth, files, folder)
 
 
 @pytest.fixture(scope="module")
-def bundle(tmp_path_factory) -> Made:
+def made(steps) -> Callable[..., Made]:
+    """Writes the orthoimages of a simulated delivery into a folder."""
+    return partial(written, steps.bare)
+
+
+@pytest.fixture(scope="module")
+def bundle(made, tmp_path_factory) -> Made:
     return made(
         tmp_path_factory.mktemp("bundle"),
         (panchromatic, multispectral),
@@ -151,7 +154,7 @@ def test_colour_follows_the_refined_model_of_its_panchromatic_image(bundle) -> N
         assert np.hypot(*moved[:2]) < 0.1
 
 
-def test_only_what_is_asked_for_is_made(tmp_path) -> None:
+def test_only_what_is_asked_for_is_made(made, tmp_path) -> None:
     kinds = (panchromatic, multispectral)
     assert made(tmp_path / "none", kinds).files == Orthos()
     only = made(tmp_path / "colour", kinds, colour_orthoimages=True).files
@@ -159,7 +162,7 @@ def test_only_what_is_asked_for_is_made(tmp_path) -> None:
     assert only.best is None
 
 
-def test_processes_make_the_same_bits_as_threads(tmp_path) -> None:
+def test_processes_make_the_same_bits_as_threads(made, tmp_path) -> None:
     def image(name: str, executor: Callable[[], Executor]) -> np.ndarray:
         done = made(tmp_path / name, (panchromatic,), executor=executor, orthoimages=True)
         return np.stack([done.read(file.path) for file in (*done.files.images, done.files.best)])
@@ -168,7 +171,9 @@ def test_processes_make_the_same_bits_as_threads(tmp_path) -> None:
     np.testing.assert_array_equal(image("processes", spawned), image("threads", THREADS))
 
 
-def test_images_of_other_bands_are_left_out_of_the_best_view_and_that_is_told(tmp_path) -> None:
+def test_images_of_other_bands_are_left_out_of_the_best_view_and_that_is_told(
+    made, tmp_path
+) -> None:
     def renamed(image: Image) -> Image:
         return replace(image, view=replace(image.view, bands=(f"P{image.number}",)))
 
@@ -183,7 +188,7 @@ def test_images_of_other_bands_are_left_out_of_the_best_view_and_that_is_told(tm
 
 
 def test_all_bands_of_pansharpened_images_are_laid_out_outside_of_the_area_nothing(
-    tmp_path,
+    made, tmp_path
 ) -> None:
     # A triangle in the middle.
     x, y = 55.52, -21.12

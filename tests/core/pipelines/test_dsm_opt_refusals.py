@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import rasterio
 from affine import Affine
 
 from core.errors import InputError, Refused, problems_of
@@ -242,17 +241,12 @@ def test_ground_control_with_latitude_before_longitude(why, plain_pair, tmp_path
 
 
 @pytest.fixture
-def elevation(tmp_path):
-    def write(crs: str | None) -> dict[str, str]:
-        path = tmp_path / "dem.tif"
-        with rasterio.open(
-            path, "w", driver="GTiff", height=20, width=20, count=1, dtype="float32", crs=crs,
-            transform=Affine(0.01, 0, 4.5, 0, -0.01, 43.6),
-        ) as dataset:  # fmt: skip
-            dataset.write(np.full((20, 20), 60, np.float32), 1)
-        return href(path)
+def elevation(write):
+    def written(crs: str | None) -> dict[str, str]:
+        heights = np.full((20, 20), 60, np.float32)
+        return href(write("dem", heights, Affine(0.01, 0, 4.5, 0, -0.01, 43.6), crs))
 
-    return write
+    return written
 
 
 def test_an_elevation_model_that_does_not_tell_where_it_lies(why, plain_pair, elevation):

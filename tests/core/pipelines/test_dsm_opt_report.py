@@ -7,7 +7,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import rasterio
 from affine import Affine
 
 from core.declare import Source
@@ -138,22 +137,10 @@ def test_errors_are_those_of_cells_that_have_a_height(model) -> None:
     assert found.intersection_error.p90_m == pytest.approx(0.9, abs=0.01)
 
 
-def test_the_difference_to_an_elevation_model_is_of_common_ground(model, tmp_path) -> None:
-    dem = tmp_path / "dem.tif"
-    with rasterio.open(
-        dem,
-        "w",
-        driver="GTiff",
-        width=90,
-        height=130,
-        count=1,
-        dtype="float32",
-        crs="EPSG:32631",
-        transform=Affine(10, 0, 499900, 0, -10, 4800100),
-        nodata=-9999,
-    ) as file:
-        heights = np.full((130, 90), 100, np.float32)
-        file.write(heights, 1)
+def test_the_difference_to_an_elevation_model_is_of_common_ground(model, write) -> None:
+    heights = np.full((130, 90), 100, np.float32)
+    place = Affine(10, 0, 499900, 0, -10, 4800100)
+    dem = write("dem", heights, place, "EPSG:32631", nodata=-9999)
     found = reported(model, dem).elevation
     assert found is not None
     # The elevation model ends at column 800 of the grid; every other row and column is looked at.

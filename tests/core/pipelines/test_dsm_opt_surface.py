@@ -1,104 +1,21 @@
 """From simulated images to a surface, by the steps of the pipeline, against the exact truth."""
 
-from collections.abc import Callable
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
-from dataclasses import replace
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
-from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from core.compute import Compute
-from core.declare import Source
-from core.io.products.stereo import open_views
-from core.pipelines.dsm_opt.ancillary import searched_heights
-from core.pipelines.dsm_opt.area import Target, target_of
 from core.pipelines.dsm_opt.choices import Adjust
-from core.pipelines.dsm_opt.declaration import DSM_OPT, DsmOptParameters
-from core.pipelines.dsm_opt.images import Image
-from core.pipelines.dsm_opt.matching import stereopairs
-from core.pipelines.dsm_opt.model import Surface
-from core.pipelines.dsm_opt.pairing import pairs_of
-from core.pipelines.dsm_opt.preparation import Prepared, prepared
-from core.pipelines.dsm_opt.surface import surface_of
 from core.pipelines.dsm_opt.tiles import Job, TileResult, make_tile
-from core.progress import QUIET
 from core.reasons import Reason
 from core.simulate.stereo.making import UNBIASED, Disturbances, Stereo, make_stereo
 from core.tiling import Window
-from core.workspace import Context, Workspace
 
 SIDE = 320
-THREADS = partial(ThreadPoolExecutor, 2)
-RESOLUTION = 0.5
-
-
-class Made(NamedTuple):
-    """A surface, what it was made of, and what is true."""
-
-    stereo: Stereo
-    ready: Prepared
-    job: Job
-    surface: Surface
-
-    def plane(self, name: str) -> NDArray[Any]:
-        return self.surface.read(name, self.job.target.grid.window)
-
-    def error(self) -> NDArray[np.float64]:
-        """Of each cell's height; NaN where the truth does not count or nothing was measured."""
-        truth = self.stereo.truth(self.job.target.grid)
-        height = self.plane("height").astype(np.float64)
-        return np.where(truth.measurable(), height - truth.height, np.nan)
-
-
-def context(folder: Path, pool: Executor, workers: int = 2) -> Context:
-    return Context(
-        sources=None,  # type: ignore[arg-type] # The images are opened already.
-        workspace=Workspace(folder),
-        progress=QUIET,
-        executor=pool,
-        compute=Compute(workers=workers),
-        document={"inputs": {}},
-        pipeline=DSM_OPT,
-    )
-
-
-def made(
-    stereo: Stereo,
-    folder: Path,
-    *,
-    true_model: bool = True,
-    executor: Callable[[], Executor] = THREADS,
-    change: Callable[[Job], Job] = lambda job: job,
-    **given: object,
-) -> Made:
-    (folder / "views").mkdir(parents=True, exist_ok=True)
-    paths = stereo.write(folder / "views", true_model=true_model)
-    views = sorted(open_views(paths, scratch=folder), key=lambda view: view.name)
-    images = [Image(number, view, view.name) for number, view in enumerate(views, 1)]
-    sources = tuple(Source(href=f"file:{path}") for path in paths)
-    values = {"resolution": RESOLUTION, "output_crs": stereo.scene.crs, **given}
-    parameters = DsmOptParameters(images=sources, **values)
-    pairs = pairs_of(parameters, images)
-    target = target_of(parameters, images, pairs)
-    heights = searched_heights(parameters, images)
-    with executor() as pool:
-        whole = context(folder / "job", pool)
-        ready = prepared(parameters, whole, images, pairs, target, heights, QUIET)
-        job = Job(
-            target=ready.target,
-            ground=ready.ground,
-            eyes=ready.eyes,
-            pairs=stereopairs(parameters, images, pairs, ready, QUIET),
-            minimum_patch=30,
-        )
-        job = change(job)
-        surface, _ = surface_of(job, whole, QUIET)
-    return Made(stereo, ready, job, surface)
 
 
 def nmad(error: NDArray[np.float64]) -> float:
@@ -116,11 +33,11 @@ def scene(
 
 
 @pytest.fixture(scope="module")
-def relief(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    return made(scene("relief"), tmp_path_factory.mktemp("relief"), adjustment=Adjust.NONE)
+def relief(steps, tmp_path_factory):
+    return steps.made(scene("relief"), tmp_path_factory.mktemp("relief"), adjustment=Adjust.NONE)
 
 
-def test_a_mountain_is_found_without_any_elevation_model(relief: Made) -> None:
+def test_a_mountain_is_found_without_any_elevation_model(relief) -> None:
     error = relief.error()
     measurable = relief.stereo.truth(relief.job.target.grid).measurable()
     assert nmad(error) < 0.15
@@ -128,7 +45,7 @@ def test_a_mountain_is_found_without_any_elevation_model(relief: Made) -> None:
     assert abs(np.nanmedian(error)) < 0.1
 
 
-def test_the_coarse_ground_lies_near_the_truth_and_tells_its_range(relief: Made) -> None:
+def test_the_coarse_ground_lies_near_the_truth_and_tells_its_range(relief) -> None:
     ground = relief.ready.ground
     truth = relief.stereo.truth(ground.grid)
     seen = truth.measurable(16.0)
@@ -138,40 +55,33 @@ def test_the_coarse_ground_lies_near_the_truth_and_tells_its_range(relief: Made)
     assert inside[seen].mean() > 0.98
 
 
-def test_cells_have_a_height_exactly_where_no_reason_is_against_it(relief: Made) -> None:
+def test_cells_have_a_height_exactly_where_no_reason_is_against_it(relief) -> None:
     height, reasons = relief.plane("height"), relief.plane("reasons")
     assert np.array_equal(np.isnan(height), reasons != 0)
     assert np.array_equal(relief.plane("pairs") > 0, reasons == 0)
     assert (reasons == 0).mean() > 0.5
 
 
-def test_tiles_do_not_show(relief: Made, tmp_path: Path) -> None:
+def test_tiles_do_not_show(steps, relief, tmp_path) -> None:
     """Other tiles: nearly all heights differ by less than a tenth of a pixel of disparity makes."""
-
-    def smaller(job: Job) -> Job:
-        target = job.target
-        return replace(job, target=Target(target.grid, 150, None, None, target.bounds))
-
-    again = made(relief.stereo, tmp_path, adjustment=Adjust.NONE, change=smaller)
+    again = steps.made(relief.stereo, tmp_path, adjustment=Adjust.NONE, tile=150)
     assert len(list(again.job.target.tiles())) > len(list(relief.job.target.tiles()))
     first, second = relief.plane("height"), again.plane("height")
     measurable = relief.stereo.truth(relief.job.target.grid).measurable()
     both = np.isfinite(first) & np.isfinite(second) & measurable
     assert both.sum() > 0.995 * measurable.sum()
-    tenth = 0.1 * RESOLUTION / 0.26
+    tenth = 0.1 * steps.RESOLUTION / 0.26
     assert (np.abs(first - second)[both] < tenth).mean() > 0.995
 
 
-def test_every_executor_makes_equal_bits(relief: Made, tmp_path: Path) -> None:
+def test_every_executor_makes_equal_bits(steps, relief, tmp_path) -> None:
     pool = partial(ProcessPoolExecutor, 2, get_context("spawn"))
-    again = made(relief.stereo, tmp_path, adjustment=Adjust.NONE, executor=pool)
+    again = steps.made(relief.stereo, tmp_path, adjustment=Adjust.NONE, executor=pool)
     for name in relief.surface.planes:
         assert relief.plane(name).tobytes() == again.plane(name).tobytes(), name
 
 
-def test_only_tiles_that_are_not_finished_are_made_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_tiles_that_are_not_finished_are_made_again(steps, tmp_path, monkeypatch) -> None:
     stereo = make_stereo("plain", shape=(192, 192), seed=45, disturbances=UNBIASED, samples=1)
     asked: list[Window] = []
 
@@ -179,28 +89,24 @@ def test_only_tiles_that_are_not_finished_are_made_again(
         asked.append(window)
         return make_tile(job, window)
 
-    def small(job: Job) -> Job:
-        target = job.target
-        return replace(job, target=Target(target.grid, 100, None, None, target.bounds))
-
     monkeypatch.setattr("core.pipelines.dsm_opt.surface.make_tile", counting)
-    first = made(stereo, tmp_path, adjustment=Adjust.NONE, change=small)
+    first = steps.made(stereo, tmp_path, adjustment=Adjust.NONE, tile=100)
     before = {name: first.plane(name).tobytes() for name in first.surface.planes}
     count = len(asked)
     assert count == len(list(first.job.target.tiles())) > 3
     kept = sorted((tmp_path / "job" / "scratch" / "checkpoints").iterdir())
     kept[0].unlink()
     asked.clear()
-    again = made(stereo, tmp_path, adjustment=Adjust.NONE, change=small)
+    again = steps.made(stereo, tmp_path, adjustment=Adjust.NONE, tile=100)
     assert len(asked) == 1
     assert {name: again.plane(name).tobytes() for name in again.surface.planes} == before
 
 
-def test_known_biases_across_the_epipolar_direction_are_found(tmp_path: Path) -> None:
+def test_known_biases_across_the_epipolar_direction_are_found(steps, tmp_path) -> None:
     """Without the adjustment lines of sight miss each other; with it the shape is as ever."""
     biased = scene("relief", disturbances=UNBIASED._replace(bias_px=(2.0, 3.0)), seed=46)
-    adjusted = made(biased, tmp_path / "with", true_model=False)
-    plain = made(biased, tmp_path / "without", true_model=False, adjustment=Adjust.NONE)
+    adjusted = steps.made(biased, tmp_path / "with", true_model=False)
+    plain = steps.made(biased, tmp_path / "without", true_model=False, adjustment=Adjust.NONE)
     truth = biased.truth(adjusted.job.target.grid)
     height = adjusted.plane("height")
     known = np.isfinite(height) & truth.measurable()
@@ -214,8 +120,8 @@ def test_known_biases_across_the_epipolar_direction_are_found(tmp_path: Path) ->
     assert missed[1] > 5 * missed[0]
 
 
-def test_hidden_cells_are_told(tmp_path: Path) -> None:
-    city = made(scene("city"), tmp_path, adjustment=Adjust.NONE)
+def test_hidden_cells_are_told(steps, tmp_path) -> None:
+    city = steps.made(scene("city"), tmp_path, adjustment=Adjust.NONE)
     truth = city.stereo.truth(city.job.target.grid)
     error = city.error()
     right = np.abs(error[truth.measurable()]) < 1.0

@@ -3,6 +3,8 @@
 Drawn with pillow alone, so that a server needs neither a display nor a plotting library.
 """
 
+import base64
+import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -279,3 +281,13 @@ def _explain_arrows(
 def _save(path: Path, picture: Image.Image) -> None:
     # A palette of 256 colours is a quarter of the bytes, and maps use few colours.
     picture.quantize(256, dither=Image.Dither.NONE).save(path, "PNG", optimize=True)
+
+
+def data_address(path: Path, side: int = 420) -> str:
+    """A small version of a picture as a ``data:`` address, to stand in a page."""
+    buffer = io.BytesIO()
+    with Image.open(path) as picture:
+        small = picture.convert("RGB")
+    small.thumbnail((side, side))
+    small.quantize(256, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"

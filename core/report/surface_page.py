@@ -1,7 +1,8 @@
 """The accuracy report of a surface model as a page: HTML without scripts, pictures beside it."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
+from types import MappingProxyType
 from urllib.parse import quote
 
 from core.report.surface import Adjustment, SurfaceReport
@@ -29,18 +30,25 @@ SHORT = 10
 """Signs of a text that stays on one line, at most."""
 
 
-def page(report: SurfaceReport, pictures: Sequence[tuple[str, str]]) -> str:
+def page(
+    report: SurfaceReport,
+    pictures: Sequence[tuple[str, str]],
+    previews: Mapping[str, str] = MappingProxyType({}),
+) -> str:
     """The page.
 
     Parameters
     ----------
     pictures
         Paths relative to the page, and titles.
+    previews
+        Small versions by these paths, as ``data:`` addresses: they are seen where the page was
+        downloaded alone.
     """
     parts = [
         *_summary(report),
         *_notes(report),
-        *_pictures(pictures),
+        *_pictures(pictures, previews),
         *_certainty(report),
         *_distrust(report),
         *_agreement(report),
@@ -87,15 +95,16 @@ def _summary(report: SurfaceReport) -> Iterator[str]:
     yield f'<p class="summary">{escape(" ".join(sentences))}</p>'
 
 
-def _pictures(pictures: Sequence[tuple[str, str]]) -> Iterator[str]:
+def _pictures(pictures: Sequence[tuple[str, str]], previews: Mapping[str, str]) -> Iterator[str]:
     if not pictures:
         return
     yield '<div class="pictures">'
     for path, title in pictures:
         name = escape(title, quote=True)
         place = escape(quote(path), quote=True)
+        shown = escape(previews.get(path, ""), quote=True) or place
         yield (
-            f'<figure><a href="{place}"><img src="{place}" alt="{name}" loading="lazy"></a>'
+            f'<figure><a href="{place}"><img src="{shown}" alt="{name}" loading="lazy"></a>'
             f"<figcaption>{name}</figcaption></figure>"
         )
     yield "</div>"

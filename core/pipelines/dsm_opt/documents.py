@@ -13,6 +13,8 @@ from core.pipelines.dsm_opt.orthos import Orthos
 from core.pipelines.dsm_opt.report import surface_report
 from core.pipelines.written import Written, publish_json, publish_text
 from core.report import readme
+from core.report.pictures import data_address
+from core.report.surface import SurfaceReport
 from core.report.surface_page import page
 from core.workspace import Context
 
@@ -65,11 +67,10 @@ def write_documents(
 ) -> DsmOptOutputs:
     """Write the documents; everything that was made, by the ids of the outputs."""
     report = surface_report(model, written, parameters, context)
-    shown = [(picture.path, picture.title) for picture in pictures]
     asked = context.sources.redacted(context.document)
     made: dict[str, File] = {
         "report": publish_json(context, "report.json", report.model_dump(mode="json")),
-        "report_page": publish_text(context, "report.html", page(report, shown), "text/html"),
+        "report_page": _page(report, pictures, context),
         "request": publish_json(context, "request.json", asked),
     }
     if cloud is not None:
@@ -92,6 +93,14 @@ def write_documents(
     )
     files["readme"] = publish_text(context, "README.txt", text, "text/plain")
     return DsmOptOutputs(**files)
+
+
+def _page(report: SurfaceReport, pictures: Sequence[File], context: Context) -> File:
+    """The report for reading; small pictures stand in it, and lead to those beside it."""
+    output = context.workspace.output
+    shown = [(picture.path, picture.title) for picture in pictures]
+    small = {picture.path: data_address(output / picture.path) for picture in pictures}
+    return publish_text(context, "report.html", page(report, shown, small), "text/html")
 
 
 def _about(model: Model, share: float, orthos: Orthos) -> list[str]:

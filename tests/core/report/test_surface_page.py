@@ -1,10 +1,15 @@
 """The report of a surface model as a page: whole, self-contained, and safe whatever names hold."""
 
+import base64
+import io
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
+from PIL import Image
 from pydantic import ValidationError
 
+from core.report.pictures import data_address
 from core.report.statistics import Summary
 from core.report.surface import (
     Adjustment,
@@ -209,3 +214,17 @@ def test_the_schema_is_closed_and_does_not_change() -> None:
         one.version = "2"
     with pytest.raises(ValidationError):
         SurfaceReport.model_validate({**one.model_dump(), "more": 1})
+
+
+def test_a_page_that_was_downloaded_alone_shows_small_pictures(tmp_path: Path) -> None:
+    path = tmp_path / "dsm.png"
+    Image.new("RGB", (900, 600), (10, 120, 200)).save(path)
+    small = data_address(path)
+    kind, _, data = small.partition(",")
+    assert kind == "data:image/png;base64"
+    with Image.open(io.BytesIO(base64.b64decode(data))) as picture:
+        assert picture.size == (420, 280)
+    shown = [("quicklook/dsm.png", "Surface model"), ("quicklook/score.png", "Score")]
+    read = Reader(page(report(), shown, {"quicklook/dsm.png": small}))
+    assert [one["src"] for one in read.pictures] == [small, "quicklook/score.png"]
+    assert {path for path, _ in shown} <= set(read.links)

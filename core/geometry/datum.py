@@ -28,6 +28,9 @@ ELLIPSOID = "ellipsoid"
 NAMED = {"egm96": "EPSG:5773", "egm2008": "EPSG:3855"}
 """Geoids that have a name of their own here."""
 
+LOWEST_M, HIGHEST_M = -1000.0, 10_000.0
+"""Heights beyond are no heights of the ground, whatever a file says of them."""
+
 WGS84 = "EPSG:4326"
 WGS84_3D = "EPSG:4979"
 

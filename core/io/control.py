@@ -14,7 +14,7 @@ import numpy as np
 
 from core.errors import BadControl, InputError, Problem, Refused
 from core.geometry.control import ControlPoint
-from core.geometry.datum import ELLIPSOID, HeightDatum
+from core.geometry.datum import ELLIPSOID, HIGHEST_M, LOWEST_M, HeightDatum
 from core.io.control_records import COLUMNS, Record, UnreadableError, records
 
 ORIGINS = {"0-centre": 0.0, "1-centre": -1.0, "0-corner": -0.5, "1-corner": -1.5}
@@ -26,8 +26,6 @@ SIGMA_M = 0.5
 
 MOST_POINTS = 10_000
 MOST_PROBLEMS = 20
-
-LOWEST_M, HIGHEST_M = -1000.0, 10_000.0
 
 
 class ImageFrame(NamedTuple):
@@ -111,7 +109,7 @@ class _Block:
     def __init__(self, images: Sequence[ImageFrame]) -> None:
         self.images = images
         self.points: dict[str, _Point] = {}
-        self.seen: dict[str, dict[int, tuple[_Seen, float | None]]] = {}
+        self.seen: dict[str, dict[int, _Seen]] = {}
 
     def add(self, record: Record) -> None:
         """Take up what a record tells of a point and of one or more images.
@@ -122,17 +120,17 @@ class _Block:
             What is wrong, without the record's place.
         """
         name = record.text("id")
+        ground = (
+            record.number("lon", -180, 180),
+            record.number("lat", -90, 90),
+            record.number("height", LOWEST_M, HIGHEST_M),
+        )
+        sigma = record.number("sigma", 1e-3, 1e3, SIGMA_M)
         point = _Point(
+            ground,
             (
-                record.number("lon", -180, 180),
-                record.number("lat", -90, 90),
-                record.number("height", LOWEST_M, HIGHEST_M),
-            ),
-            (
-                record.number("sigma", 1e-3, 1e3, SIGMA_M),
-                record.number(
-                    "height_sigma", 1e-3, 1e3, record.number("sigma", 1e-3, 1e3, SIGMA_M)
-                ),
+                sigma,
+                record.number("height_sigma", 1e-3, 1e3, sigma),
                 record.number("pixel_sigma", 1e-3, 1e2) if record.has("pixel_sigma") else None,
             ),
             record.text("datum", ELLIPSOID),
@@ -148,7 +146,7 @@ class _Block:
             spots = self.seen.setdefault(name, {})
             if seen.image in spots:
                 raise ValueError(f"the point {name} has a second place in image {seen.image + 1}")
-            spots[seen.image] = seen, point.sigma[2]
+            spots[seen.image] = seen
 
     def _place(self, place: Record) -> _Seen:
         number = self._image(place.text("image"))
@@ -215,7 +213,7 @@ def _ellipsoidal(block: _Block, source: str, pointer: str) -> tuple[ControlPoint
 
 
 def _control_point(name: str, point: _Point, block: _Block, source: str) -> ControlPoint:
-    spots = {image: seen for image, (seen, _) in block.seen[name].items()}
+    spots = block.seen[name]
     rows, cols = (
         tuple(
             getattr(spots[number], axis) if number in spots else None

@@ -118,14 +118,14 @@ def records(path: Path) -> list[Record]:
 
 
 def _lines(text: str) -> Iterator[Record]:
-    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
-    numbers = [
-        number
+    told = {
+        number: line
         for number, line in enumerate(text.splitlines(), 1)
         if line.strip() and not line.startswith("#")
-    ]
-    if not lines:
+    }
+    if not told:
         raise UnreadableError("the file is empty")
+    numbers, lines = list(told), list(told.values())
     delimiter = max(",;\t", key=lines[0].count)
     rows = list(csv.reader(lines, delimiter=delimiter))
     if len(rows) != len(lines):

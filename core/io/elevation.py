@@ -25,9 +25,9 @@ from core.errors import (
     NoGeoreference,
     UnknownFormat,
 )
-from core.geometry.datum import ELLIPSOID, HeightDatum, vertical_system
+from core.geometry.datum import ELLIPSOID, HIGHEST_M, LOWEST_M, HeightDatum, vertical_system
 from core.io.gdal import leash, open_dataset, reading
-from core.tiling import Window
+from core.tiling import Window, whole
 
 Floats = NDArray[np.float64]
 
@@ -38,9 +38,6 @@ DRIVERS = (
     "GSAG", "GSBG", "GS7BG", "NITF", "GPKG", "netCDF", "XYZ",
 )  # fmt: skip
 """Formats that one file holds.  None of them opens another file that a user has named."""
-
-LOWEST_M, HIGHEST_M = -1000.0, 10_000.0
-"""Heights beyond are no heights, whatever a file says of its missing values."""
 
 STRIP_CELLS = 4_000_000
 """Cells that are read at a time."""
@@ -197,9 +194,6 @@ def open_elevation(
     with leash(), _opened(path, pointer) as dataset:
         system = _system(dataset, pointer)
         told = _vertical(system)
-        unit = 1.0
-        if told is None or vertical_system(told) is None:
-            unit = FOOT_M if (dataset.units[0] or "").lower() in _FEET else 1.0
         _check_datum(told, datum, datum_pointer)
         try:
             heights = HeightDatum(told or datum or ELLIPSOID, bounds)
@@ -212,7 +206,7 @@ def open_elevation(
             crs=_horizontal(system).to_wkt(),
             transform=dataset.transform,
             shape=dataset.shape,
-            unit_m=unit,
+            unit_m=_unit(dataset, told),
             datum=heights,
             pointer=pointer,
         )
@@ -264,6 +258,13 @@ def _vertical(system: CRS) -> str | None:
     return ELLIPSOID if len(system.axis_info) == 3 else None
 
 
+def _unit(dataset: rasterio.DatasetReader, told: str | None) -> float:
+    """Metres of a unit of the heights; a vertical system knows its own."""
+    if told is not None and vertical_system(told) is not None:
+        return 1.0
+    return FOOT_M if (dataset.units[0] or "").lower() in _FEET else 1.0
+
+
 def _check_datum(told: str | None, asked: str | None, pointer: str) -> None:
     if told is None or asked is None:
         return
@@ -283,7 +284,7 @@ def _holding(row: Floats, col: Floats, shape: tuple[int, int]) -> Window:
     """The cells around places, inside the raster."""
     top, left = int(np.floor(row.min())), int(np.floor(col.min()))
     bottom, right = int(np.ceil(row.max())), int(np.ceil(col.max()))
-    return Window(top, left, bottom - top + 1, right - left + 1) & Window(0, 0, *shape)
+    return Window(top, left, bottom - top + 1, right - left + 1) & whole(shape)
 
 
 def _factor(window: Window, most: int) -> int:

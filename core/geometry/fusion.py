@@ -17,7 +17,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from core.geometry.gridding import Cells, Floats, Layer
+from core.geometry.gridding import Cells, Layer
+from core.geometry.rpc import Floats
 from core.geometry.uncertainty import deviation
 from core.kernel import kernel
 

@@ -17,9 +17,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from core.geometry.rpc import Floats
 from core.kernel import kernel
 
-Floats = NDArray[np.float64]
 Layer = NDArray[np.float32]
 Counts = NDArray[np.uint16]
 Places = NDArray[np.int64]
@@ -122,9 +122,11 @@ def gridded(
     row = (origin[1] - points.y[near]) / cell - 0.5
     col = (points.x[near] - origin[0]) / cell - 0.5
     starts, order = _binned(row, col, shape)
+    near = near[order]
     values = np.empty((near.size, 6), np.float32)
-    for number, part in enumerate((row, col, *points[2:])):
-        values[:, number] = part[order] if number < 2 else part[near[order]]
+    values[:, 0], values[:, 1] = row[order], col[order]
+    for number, part in enumerate(points[2:], 2):
+        values[:, number] = part[near]
     height, sigma, error, score = (np.full(shape, np.nan, np.float32) for _ in range(4))
     count = np.zeros(shape, np.uint16)
     _cells_into(values, starts, cell, height, sigma, error, score, count)
@@ -182,6 +184,13 @@ def _taken(
 
 
 @kernel
+def _slopes(yy: float, yx: float, xx: float, yh: float, xh: float) -> tuple[float, float]:
+    """Slope down and to the right of the plane that leaves the least squares."""
+    determinant = yy * xx - yx * yx
+    return (yh * xx - xh * yx) / determinant, (xh * yy - yh * yx) / determinant
+
+
+@kernel
 def _incline(
     values: Values, starts: Places, width: int, i: int, j: int, cell: float
 ) -> tuple[float, float]:
@@ -209,9 +218,7 @@ def _incline(
     y, x, h = y / count, x / count, h / count
     yy, xx, yx = yy / count - y * y + FLOOR, xx / count - x * x + FLOOR, yx / count - y * x
     yh, xh = yh / count - y * h, xh / count - x * h
-    determinant = yy * xx - yx * yx
-    south = (yh * xx - xh * yx) / determinant
-    east = (xh * yy - yh * yx) / determinant
+    south, east = _slopes(yy, yx, xx, yh, xh)
     if math.hypot(south, east) > STEEPEST * cell:
         return 0.0, 0.0
     return south, east
@@ -332,11 +339,7 @@ def _cells_into(
             y, x, h, s, e, c = y / total, x / total, h / total, s / total, e / total, c / total
             yy, xx = yy / total - y * y + stiff, xx / total - x * x + stiff
             yx, yh, xh = yx / total - y * x, yh / total - y * h, xh / total - x * h
-            determinant = yy * xx - yx * yx
-            south, east = (
-                (yh * xx - xh * yx) / determinant,
-                (xh * yy - yh * yx) / determinant,
-            )
+            south, east = _slopes(yy, yx, xx, yh, xh)
             height[i, j] = levels[seed] + h - south * y - east * x
             sigma[i, j] = math.sqrt(s)
             error[i, j], score[i, j] = e, c

@@ -41,13 +41,17 @@ class Grid:
         """The coordinate reference system as pyproj knows it."""
         return CRS.from_user_input(self.crs)
 
+    @property
+    def plane(self) -> CRS:
+        """The horizontal part of the system, without a datum of heights."""
+        return self.system.sub_crs_list[0] if self.system.is_compound else self.system
+
     @cached_property
     def convergence_deg(self) -> float:
         """Azimuth of grid north at the centre: clockwise from true north, degrees."""
         height, width = self.shape
         x, y = self.transform @ (width / 2, height / 2)
-        plane = self.system.sub_crs_list[0] if self.system.is_compound else self.system
-        change = Transformer.from_crs(plane, "OGC:CRS84", always_xy=True)
+        change = Transformer.from_crs(self.plane, "OGC:CRS84", always_xy=True)
         lon, lat = change.transform((x, x), (y, y + max(self.pixel_size)))
         azimuth, _, _ = Geod(ellps="WGS84").inv(lon[0], lat[0], lon[1], lat[1])
         return float(azimuth)

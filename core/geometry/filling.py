@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from core.geometry.rpc import Floats
 from core.kernel import kernel
-from core.tiling import Window
+from core.tiling import Window, whole
 
 Heights = NDArray[np.float32]
 Integers = NDArray[np.int64]
@@ -55,7 +55,7 @@ def filled(
         Of the shape of `core`.  A hole stays where nothing is known within a half turn around: at
         the border of the surface, and in the middle of what is too wide.
     """
-    core = Window(0, 0, *height.shape) if core is None else core
+    core = whole(height.shape) if core is None else core
     result = height[core.slices].copy()
     turns = 2 * np.pi * np.arange(DIRECTIONS) / DIRECTIONS
     steps = np.stack([np.sin(turns), np.cos(turns)], axis=-1)

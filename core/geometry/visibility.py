@@ -78,8 +78,7 @@ def slant(rpc: Rpc, grid: Grid, window: Window, height: float) -> Slant:
         for first, size in zip((window.row, window.col), window.shape, strict=True)
     )
     down, right = (part.ravel() for part in np.meshgrid(rows, cols, indexing="ij"))
-    plane = grid.system.sub_crs_list[0] if grid.system.is_compound else grid.system
-    change = Transformer.from_crs(plane, GEOGRAPHIC, always_xy=True)
+    change = Transformer.from_crs(grid.plane, GEOGRAPHIC, always_xy=True)
     lon, lat = change.transform(*(grid.transform @ (right + 0.5, down + 0.5)))
     seen = rpc.project(lon, lat, height)
     above = rpc.locate(seen.row, seen.col, height + RISE_M)

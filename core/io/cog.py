@@ -121,17 +121,7 @@ def write_cog(
                 advance,
             )
             with _watched(plain, partial, advance):
-                copy(
-                    plain,
-                    partial,
-                    driver="COG",
-                    BLOCKSIZE=BLOCK,
-                    BIGTIFF="IF_SAFER",
-                    OVERVIEWS="IGNORE_EXISTING",
-                    OVERVIEW_RESAMPLING=overviews.upper(),
-                    NUM_THREADS="1",
-                    **COMPRESSION,
-                )
+                _compress(plain, partial, overviews)
             _check_complete(partial, path.name)
         partial.replace(path)
     finally:
@@ -159,26 +149,7 @@ def _write_plain(
     tags: dict[str, str],
     advance: Advance,
 ) -> None:
-    height, width = grid.shape
-    with rasterio.open(
-        path,
-        "w",
-        driver="GTiff",
-        height=height,
-        width=width,
-        count=len(bands),
-        dtype=product.dtype,
-        nodata=product.nodata,
-        crs=grid.crs,
-        transform=grid.transform,
-        tiled=True,
-        blockxsize=BLOCK,
-        blockysize=BLOCK,
-        # Of four bands of bytes GDAL would take the last for transparency.
-        PHOTOMETRIC="MINISBLACK",
-        ALPHA="NO",
-        BIGTIFF="IF_SAFER",
-    ) as target:
+    with _plain(path, grid, product, len(bands)) as target:
         target.update_tags(**tags)
         target.units = (product.unit,) * len(bands)
         if any(bands):
@@ -193,6 +164,44 @@ def _write_plain(
                 window=RasterWindow(area.col, area.row, area.width, area.height),
             )
             advance(PLAIN * (tile.number + 1) / tile.count)
+
+
+def _plain(path: Path, grid: Grid, product: "RasterProduct", count: int) -> Any:
+    """An uncompressed image to be written."""
+    height, width = grid.shape
+    return rasterio.open(
+        path,
+        "w",
+        driver="GTiff",
+        height=height,
+        width=width,
+        count=count,
+        dtype=product.dtype,
+        nodata=product.nodata,
+        crs=grid.crs,
+        transform=grid.transform,
+        tiled=True,
+        blockxsize=BLOCK,
+        blockysize=BLOCK,
+        # Of four bands of bytes GDAL would take the last for transparency.
+        PHOTOMETRIC="MINISBLACK",
+        ALPHA="NO",
+        BIGTIFF="IF_SAFER",
+    )
+
+
+def _compress(plain: Path, partial: Path, overviews: Literal["average", "nearest"]) -> None:
+    copy(
+        plain,
+        partial,
+        driver="COG",
+        BLOCKSIZE=BLOCK,
+        BIGTIFF="IF_SAFER",
+        OVERVIEWS="IGNORE_EXISTING",
+        OVERVIEW_RESAMPLING=overviews.upper(),
+        NUM_THREADS="1",
+        **COMPRESSION,
+    )
 
 
 @contextmanager

@@ -56,11 +56,10 @@ def across(
     difference = left.values - there - np.float32(between.offset)
     usable = _on_one_surface(disparity)
     slope, difference = (np.where(usable, part, np.float32(0)) for part in (slope, difference))
-    weight = usable.astype(np.float32)
-    total = np.maximum(_window(weight), np.float32(1e-6))
-    slope_mean, difference_mean = (_window(weight * part) / total for part in (slope, difference))
-    both = _window(weight * slope * difference) / total - slope_mean * difference_mean
-    square = _window(weight * slope * slope) / total - slope_mean**2
+    total = np.maximum(_window(usable.astype(np.float32)), np.float32(1e-6))
+    slope_mean, difference_mean = (_window(part) / total for part in (slope, difference))
+    both = _window(slope * difference) / total - slope_mean * difference_mean
+    square = _window(slope * slope) / total - slope_mean**2
     # The window counts for so many pixels.
     count = np.float32(4 * np.pi * WIDTH**2)
     even = np.float32(2 * (between.noise / EVEN) ** 2) / count

@@ -138,7 +138,6 @@ def refined(
     """Disparities to a small fraction of a pixel; parameters as for :func:`finished`."""
     if not 1 <= window <= LARGEST_WINDOW:
         raise ValueError(f"window {window} is not from 1 to {LARGEST_WINDOW}")
-    width, usual = WIDTH * window, WIDTH * WINDOW
     coefficients = row_splines(right)
     current, plane = disparity.copy(), np.empty_like(disparity)
     score, sigma = np.full_like(disparity, np.nan), np.full_like(disparity, np.nan)
@@ -149,12 +148,6 @@ def refined(
         noise = relates.noise
         alike = np.float32(1 / (LIKENESS * noise))
         plane_alike = np.float32(1 / (PLANE_LIKENESS * noise))
-        # Two noisy images, over the number of pixels that the default window counts for: who asks
-        # for a smaller one expects a rougher surface.
-        prior = np.float32(2 * (noise / ROUGHNESS) ** 2 / (2 * np.pi * usual**2))
-        if number < steps - 1:
-            # The plane holds the errors of the last step: it may not hold them fast.
-            prior *= np.float32(LOOSE)
         trust = _trust(left.values, seen, relates)
         _plane_into(current, left.values, trust, plane_alike, PLANE_RADIUS, plane)
         _step_into(
@@ -165,9 +158,9 @@ def refined(
             current.copy(),
             plane,
             disparity,
-            _weights(window + 1, width),
+            _weights(window + 1, WIDTH * window),
             alike,
-            prior,
+            _prior(noise, last=number == steps - 1),
             current,
             score,
             sigma,
@@ -175,6 +168,16 @@ def refined(
     # Windows of one pixel or of one value tell nothing.
     current[np.isnan(sigma)] = np.nan
     return Refined(current, score, sigma)
+
+
+def _prior(noise: float, *, last: bool) -> np.float32:
+    """How fast the plane holds a disparity, in units of texture."""
+    # Two noisy images, over the number of pixels that the default window counts for: who asks for
+    # a smaller one expects a rougher surface.
+    pixels = 2 * np.pi * (WIDTH * WINDOW) ** 2
+    prior = np.float32(2 * (noise / ROUGHNESS) ** 2 / pixels)
+    # The plane of an earlier step holds the errors of the one before: it may not hold them fast.
+    return prior if last else prior * np.float32(LOOSE)
 
 
 def _trust(left: Floats, seen: Floats, between: Radiometry) -> Floats:

@@ -21,7 +21,6 @@ from rasterio.rpc import RPC
 
 from core.compute import Compute
 from core.declare import Pipeline, SourcePolicy, validate
-from core.grid import Grid
 from core.io.products.stereo import open_views
 from core.io.sources import Sources
 from core.pipelines import PIPELINES
@@ -32,26 +31,23 @@ from core.pipelines.mpic_opt.declaration import MpicOptOutputs
 from core.pipelines.mpic_opt.inspection import inspect
 from core.pipelines.mpic_opt.run import run
 from core.progress import Progress
+from core.simulate.fault import texture
 from core.simulate.stereo.making import Stereo, make_stereo
 from core.workspace import Context, Workspace
 
 HERE = Path(__file__).parent
-
-UNCORRECTED = {"coregistration": False, "deramp": False}
-UNFILTERED = UNCORRECTED | {
-    "minimum_score": 0.0,
-    "forward_backward_tolerance": 0.0,
-    "outlier_window": 0,
-    "minimum_patch": 0,
-    "maximum_displacement": 0.0,
-}
-
 
 NORTH_UP = Affine(10, 0, 400000, 0, -10, 4700000)
 
 
 def source(path: Path) -> dict[str, str]:
     return {"href": path.resolve().as_uri()}
+
+
+@pytest.fixture(name="source", scope="session")
+def source_of() -> Callable[[Path], dict[str, str]]:
+    """Makes a reference to a file, as in a request."""
+    return source
 
 
 @dataclass(frozen=True)
@@ -168,8 +164,16 @@ def write(tmp_path: Path) -> Callable[..., Path]:
     return write_image
 
 
-def grid_of(dataset: Any) -> Grid:
-    return Grid(dataset.shape, dataset.transform, dataset.crs.to_wkt())
+@pytest.fixture(scope="session")
+def moved_pair() -> Callable[..., tuple[np.ndarray, np.ndarray]]:
+    """Makes two images, between which the ground moves some pixels to the east."""
+
+    def made(cols: int = 2) -> tuple[np.ndarray, np.ndarray]:
+        rows, width = 96, 110
+        ground = np.rint(texture((rows, width + cols), 8)).astype(np.uint16)
+        return ground[:, cols:], ground[:, :width]
+
+    return made
 
 
 @pytest.fixture

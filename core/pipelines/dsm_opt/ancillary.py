@@ -10,12 +10,13 @@ from core.declare import Source
 from core.errors import BadControl, Inconsistent, InputError
 from core.geometry.control import ControlPoint, ControlResidual, judged
 from core.geometry.datum import HeightDatum
+from core.geometry.ground import GEOGRAPHIC
 from core.geometry.rpc import Floats
 from core.io.control import ImageFrame, control_points
 from core.io.elevation import ElevationPrior, open_elevation
 from core.io.masks import user_mask
 from core.io.vectors import polygons
-from core.pipelines.dsm_opt.area import GEOGRAPHIC, Target, common_heights
+from core.pipelines.dsm_opt.area import Target, common_heights
 from core.pipelines.dsm_opt.declaration import DsmOptParameters
 from core.pipelines.dsm_opt.images import Image
 from core.tiling import Window

@@ -15,6 +15,7 @@ from shapely.geometry.base import BaseGeometry
 
 from core.declare import Area
 from core.errors import NoOverlap, OutOfRange, UnsupportedGrid
+from core.geometry.ground import GEOGRAPHIC
 from core.geometry.rpc import Rpc
 from core.geometry.viewing import footprint
 from core.grid import Grid
@@ -23,8 +24,6 @@ from core.pipelines.dsm_opt.declaration import DsmOptParameters
 from core.pipelines.dsm_opt.images import Image
 from core.pipelines.dsm_opt.pairing import ImagePair
 from core.tiling import Window
-
-GEOGRAPHIC = "OGC:CRS84"
 
 TILE_PX = 640
 """Side of a tile in pixels of the images, at most: larger ones take more memory, smaller ones more

@@ -1,7 +1,7 @@
 """The surface model while it is made: scratch planes on the output grid, and what belongs to it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -129,4 +129,4 @@ class Model:
     rpcs: Sequence[Rpc]
     report: Report | None = None
     between: tuple[Consistency, ...] = ()
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()

@@ -4,18 +4,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from pyproj import Transformer
 
 from core.errors import NothingMeasured
 from core.geometry.adjustment import LEAST_POINTS, Adjustment, adjust
 from core.geometry.bias import bias_sigma_m
 from core.geometry.control import ControlPoint
-from core.geometry.ground import GEOGRAPHIC, Ground
-from core.geometry.rpc import Rpc
+from core.geometry.ground import Ground
+from core.geometry.rpc import Floats, Rpc
 from core.io.products.stereo.staging import StagedImage
 from core.matching.arrays import Layer
 from core.matching.tiepoints import TieImage, TiePoints, tie_points
 from core.pipelines.dsm_opt.images import Image
+from core.pipelines.dsm_opt.prism import prism
 from core.progress import Progress
 from core.tiling import Window
 
@@ -68,7 +68,7 @@ def rough_points(
 
 
 def fine_points(
-    eyes: Sequence[Eye], ground: Ground, corners: np.ndarray, progress: Progress
+    eyes: Sequence[Eye], ground: Ground, corners: Floats, progress: Progress
 ) -> TiePoints:
     """Tie points at full resolution from pieces of ground, places counted in whole images.
 
@@ -127,7 +127,7 @@ def adjusted(
     )
 
 
-def _places(eyes: Sequence[Eye], corners: np.ndarray) -> Iterator[tuple[float, float]]:
+def _places(eyes: Sequence[Eye], corners: Floats) -> Iterator[tuple[float, float]]:
     """Middles of the pieces, in the projection of the ground."""
     gsd = min(eye.gsd_m for eye in eyes)
     west, south, east, north = (float(part) for part in corners)
@@ -145,14 +145,12 @@ def _places(eyes: Sequence[Eye], corners: np.ndarray) -> Iterator[tuple[float, f
 
 def _piece(eyes: Sequence[Eye], ground: Ground, x: float, y: float) -> TiePoints | None:
     """Tie points of one piece; None where fewer than two images show it."""
-    project = Transformer.from_crs(ground.grid.crs, GEOGRAPHIC, always_xy=True)
     half = BLOCK_PX * min(eye.gsd_m for eye in eyes) / 2
     east = np.array([x - half, x + half, x - half, x + half])
     north = np.array([y - half, y - half, y + half, y + half])
     low, high = ground.range(east, north, 0.0)
     heights = (low - HEIGHTS_PAD_M, high + HEIGHTS_PAD_M)
-    lon, lat = project.transform(east, north)
-    windows = [_window(eye, lon, lat, heights) for eye in eyes]
+    windows = [_window(eye, east, north, ground.grid.crs, heights) for eye in eyes]
     chosen = [number for number, window in enumerate(windows) if not window.empty]
     if len(chosen) < 2:
         return None
@@ -173,15 +171,10 @@ def _piece(eyes: Sequence[Eye], ground: Ground, x: float, y: float) -> TiePoints
     return whole
 
 
-def _window(eye: Eye, lon: np.ndarray, lat: np.ndarray, heights: tuple[float, float]) -> Window:
+def _window(eye: Eye, x: Floats, y: Floats, crs: str, heights: tuple[float, float]) -> Window:
     """The pixels of an image that show ground between two heights; empty where there are none."""
-    seen = [eye.rpc.project(lon, lat, height) for height in heights]
-    row, col = (np.concatenate([getattr(part, axis) for part in seen]) for axis in ("row", "col"))
-    if not np.isfinite(row).all():
+    seen = prism(eye.rpc, x, y, crs, heights)
+    if not seen.complete:
         return Window(0, 0, 0, 0)
-    top, left = int(np.floor(row.min())), int(np.floor(col.min()))
-    window = Window(
-        top, left, int(np.ceil(row.max())) - top + 1, int(np.ceil(col.max())) - left + 1
-    )
-    inside = window & eye.image.window
+    inside = seen.window & eye.image.window
     return inside if min(inside.shape) >= BLOCK_PX // 4 else replace(inside, height=0)

@@ -8,12 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pyproj import Transformer
 
 from core.declare import File, RasterProduct
 from core.geometry.companion import companion_model
 from core.geometry.rpc import Rpc
-from core.geometry.visibility import GEOGRAPHIC
 from core.grid import Grid
 from core.io.blockwise import counted, spread, spread_over_threads
 from core.io.cog import write_cog
@@ -37,6 +35,8 @@ from core.pipelines.dsm_opt.orthography import (
     by_incidence,
     ortho_tile,
 )
+from core.pipelines.dsm_opt.preparation import PER_SIDE
+from core.pipelines.dsm_opt.prism import outline, prism
 from core.progress import Progress
 from core.tiling import Window, tiles
 from core.workspace import Context
@@ -218,17 +218,8 @@ def _of_bands(
 
 def _window_of(rpc: Rpc, view: View, grid: Grid, heights: tuple[float, float]) -> Window:
     """The pixels of an image that the cells of a grid lie in."""
-    west, south, east, north = grid.bounds
-    x, y = np.meshgrid(np.linspace(west, east, 9), np.linspace(south, north, 9))
-    lon, lat = Transformer.from_crs(grid.crs, GEOGRAPHIC, always_xy=True).transform(x, y)
-    seen = [rpc.project(lon, lat, height) for height in heights]
-    row, col = (np.stack([getattr(place, axis) for place in seen]) for axis in ("row", "col"))
-    if not np.isfinite(row).any():
-        return Window(0, 0, 0, 0)
-    top, left = (int(np.floor(np.nanmin(axis))) for axis in (row, col))
-    bottom, right = (int(np.ceil(np.nanmax(axis))) for axis in (row, col))
-    around = Window(top, left, bottom - top + 1, right - left + 1).pad(2 * SPLINE_PX)
-    return around & Window(0, 0, *view.shape)
+    seen = prism(rpc, *outline(grid, PER_SIDE), grid.crs, heights)
+    return seen.around(2 * SPLINE_PX) & Window(0, 0, *view.shape)
 
 
 def _fused(lenses: tuple[Lens, ...], count: int, grid: Grid, height: float) -> tuple[Lens, ...]:

@@ -23,6 +23,7 @@ from core.pipelines.dsm_opt.declaration import DsmOptParameters
 from core.pipelines.dsm_opt.images import Image
 from core.pipelines.dsm_opt.orientation import Eye, adjusted, fine_points, rough_points
 from core.pipelines.dsm_opt.pairing import ImagePair
+from core.pipelines.dsm_opt.prism import outline, prism
 from core.progress import Progress
 from core.tiling import Window
 from core.workspace import Context
@@ -38,6 +39,9 @@ SMALL_PX = 512
 
 TIED_WHOLE_PX = 1280
 """Rows and columns up to which tie points are looked for in whole images."""
+
+PER_SIDE = 9
+"""Places along each side of the output at which images are asked for its ground."""
 
 PRISM_PX = 96
 """Pixels around the wanted ground that are used too."""
@@ -127,7 +131,7 @@ def prepared(
     )
     target = _trimmed(target, ground, rpcs, images, pairs)
     if not whole:
-        x, y = _outline(target.grid)
+        x, y = outline(target.grid, PER_SIDE)
         low, high = ground.range(x, y, 0.0)
         narrow = (low - HEIGHTS_PAD_M, high + HEIGHTS_PAD_M)
         windows = work.windows(rpcs, target.grid, narrow)
@@ -216,18 +220,12 @@ def prism_window(
     NoOverlap
         There are none.
     """
-    x, y = _outline(grid)
-    lon, lat = Transformer.from_crs(grid.crs, GEOGRAPHIC, always_xy=True).transform(x, y)
-    seen = [rpc.project(lon, lat, height) for height in np.linspace(*heights, 3)]
-    row, col = (np.concatenate([getattr(p, axis).ravel() for p in seen]) for axis in ("row", "col"))
+    seen = prism(rpc, *outline(grid, PER_SIDE), grid.crs, np.linspace(*heights, 3))
     whole = Window(0, 0, *shape)
-    known = np.isfinite(row)
-    if not known.all():
+    if not seen.complete:
         # Some of the ground lies outside of the model: what is inside does not tell how far.
         return whole
-    top, left = (int(np.floor(axis.min())) - PRISM_PX for axis in (row, col))
-    bottom, right = (int(np.ceil(axis.max())) + PRISM_PX for axis in (row, col))
-    window = Window(top, left, bottom - top + 1, right - left + 1) & whole
+    window = seen.around(PRISM_PX) & whole
     if window.empty:
         raise NoOverlap("An image shows none of the wanted ground.", pointer="/inputs/images")
     return window
@@ -243,13 +241,6 @@ def _factor(side: int) -> int:
 def _layer(image: StagedImage) -> Layer:
     pixels = image.read(image.pixels)
     return Layer(pixels.values, pixels.weights)
-
-
-def _outline(grid: Grid) -> tuple[np.ndarray, np.ndarray]:
-    """Places along the border of a grid and within."""
-    west, south, east, north = grid.bounds
-    x, y = np.meshgrid(np.linspace(west, east, 9), np.linspace(south, north, 9))
-    return x, y
 
 
 def _trimmed(

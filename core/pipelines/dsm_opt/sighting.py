@@ -32,8 +32,12 @@ from core.pipelines.dsm_opt.lattice import (
     refined_search,
 )
 from core.pipelines.dsm_opt.orientation import Eye
+from core.pipelines.dsm_opt.prism import bounding, outline, prism
 from core.reasons import Reason
 from core.tiling import Window
+
+PER_SIDE = 5
+"""Places along each side of a tile at which images are asked for its ground."""
 
 MARGIN_PX = 48
 """Pixels around a tile that are matched too: paths of the matching begin there."""
@@ -212,27 +216,11 @@ class _Matched(NamedTuple):
     sides: tuple[Side, Side]
 
 
-def _corners(part: Grid) -> tuple[Floats, Floats]:
-    """Places along the outline and in the middle of cells."""
-    west, south, east, north = part.bounds
-    x, y = np.meshgrid(np.linspace(west, east, 5), np.linspace(south, north, 5))
-    return x, y
-
-
 def _seen(pair: Stereopair, part: Grid, margin: int) -> Window:
     """The pixels of the first image that may show cells, and a margin; possibly empty."""
-    eye = pair.eyes[0]
-    x, y = _corners(part)
-    lon, lat = Transformer.from_crs(part.crs, GEOGRAPHIC, always_xy=True).transform(x, y)
-    heights = pair.ground.range(x, y, 0.0)
-    seen = [eye.rpc.project(lon, lat, height) for height in heights]
-    row, col = (np.stack([getattr(place, axis) for place in seen]) for axis in ("row", "col"))
-    if not np.isfinite(row).any():
-        return Window(0, 0, 0, 0)
-    top, left = (int(np.floor(np.nanmin(axis))) for axis in (row, col))
-    bottom, right = (int(np.ceil(np.nanmax(axis))) for axis in (row, col))
-    whole = Window(top, left, bottom - top + 1, right - left + 1).pad(margin)
-    return whole & eye.image.window
+    x, y = outline(part, PER_SIDE)
+    seen = prism(pair.eyes[0].rpc, x, y, part.crs, pair.ground.range(x, y, 0.0))
+    return seen.around(margin) & pair.eyes[0].image.window
 
 
 def _inside(pair: Stereopair, frame: EpipolarFrame, part: Grid) -> NDArray[np.bool_]:
@@ -257,7 +245,7 @@ def _begin(pair: Stereopair, frame: EpipolarFrame, part: Grid) -> Search:
     heights = np.where(np.isfinite(known), known, float(np.median(pair.ground.height)))
     for halvings in range(SPARSER - 1, -1, -1):
         heights = on_finer(heights, frame.coarser(2 ** (pair.levels + halvings)).shape)
-    below, above = pair.ground.spread(*_corners(part), MARGIN_PX * pair.eyes[0].gsd_m)
+    below, above = pair.ground.spread(*outline(part, PER_SIDE), MARGIN_PX * pair.eyes[0].gsd_m)
     per_metre = lattice.columns_per_metre(float(np.median(heights)))
     first = -int(np.ceil(below * per_metre)) - PAD
     return Search(heights, first, int(np.ceil(above * per_metre)) + PAD - first + 1)
@@ -294,13 +282,8 @@ def _usable(pixels: Pixels, limits: Limits) -> NDArray[np.float32]:
 
 
 def _holding(places: Positions, reach: int) -> Window:
-    known = np.isfinite(places.row)
-    if not known.any():
-        return Window(0, 0, 0, 0)
-    pad = reach + SPLINE_PX
-    top, left = (int(np.floor(axis[known].min())) - pad for axis in places)
-    bottom, right = (int(np.ceil(axis[known].max())) + pad for axis in places)
-    return Window(top, left, bottom - top + 1, right - left + 1)
+    window = bounding(*places)
+    return window if window.empty else window.pad(reach + SPLINE_PX)
 
 
 def _start(done: _Matched) -> NDArray[np.float32]:

@@ -12,13 +12,12 @@ from affine import Affine
 from numpy.typing import NDArray
 from pyproj import CRS
 from pyproj.exceptions import CRSError
-from rasterio.windows import Window as RasterWindow
 
 from core.errors import BadMetadata, InputError
 from core.grid import Grid
 from core.io import xml
 from core.io.archives import read_location, unpack_member
-from core.io.gdal import opened, reading, writing
+from core.io.gdal import created, opened, raster_window, reading, writing
 from core.io.gml import polygon
 from core.io.products.scene import CloudLayer, Scene
 from core.io.vectors import burned
@@ -71,7 +70,7 @@ def cloud(scene: Scene, window: Window) -> NDArray[np.bool_]:
         top, left = int(rows[inside].min()), int(cols[inside].min())
         height = int(rows[inside].max()) - top + 1
         width = int(cols[inside].max()) - left + 1
-        values = layer.read(1, window=RasterWindow(left, top, width, height))
+        values = layer.read(1, window=raster_window(Window(top, left, height, width)))
     result[inside] = values[rows[inside] - top, cols[inside] - left] != 0
     return result
 
@@ -92,26 +91,10 @@ def write_bits(path: Path, grid: Grid, strips: Iterator[tuple[Window, NDArray[np
     """Write zeros and ones as a tiled, packed raster."""
     with (
         writing("a cloud layer"),
-        rasterio.open(
-            path,
-            "w",
-            driver="GTiff",
-            height=grid.shape[0],
-            width=grid.shape[1],
-            count=1,
-            dtype="uint8",
-            crs=grid.crs,
-            transform=grid.transform,
-            tiled=True,
-            blockxsize=512,
-            blockysize=512,
-            compress="DEFLATE",
-            ZLEVEL=1,
-        ) as target,
+        created(path, grid, dtype="uint8", compress="DEFLATE", ZLEVEL=1) as target,
     ):
         for window, bits in strips:
-            part = RasterWindow(window.col, window.row, window.width, window.height)
-            target.write(bits.astype(np.uint8), 1, window=part)
+            target.write(bits.astype(np.uint8), 1, window=raster_window(window))
 
 
 def _stage_classes(layer: CloudLayer, path: Path, pointer: str) -> None:
@@ -133,7 +116,7 @@ def _classes(
 ) -> Iterator[tuple[Window, NDArray[np.bool_]]]:
     for row in range(0, source.height, ROWS):
         window = Window(row, 0, min(ROWS, source.height - row), source.width)
-        part = RasterWindow(window.col, window.row, window.width, window.height)
+        part = raster_window(window)
         if kind == "scl":
             yield window, np.isin(source.read(1, window=part), SCL_CLOUD)
         else:

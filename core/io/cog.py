@@ -12,17 +12,15 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 from rasterio.shutil import copy
-from rasterio.windows import Window as RasterWindow
 
 from core.errors import Cancelled, DiskFull
 from core.grid import Grid
-from core.io.gdal import writing
+from core.io.gdal import BLOCK, created, raster_window, writing
 from core.tiling import Window, tiles
 
 if TYPE_CHECKING:
     from core.declare import RasterProduct
 
-BLOCK = 512
 SIDE = 1024
 """Rows and columns that are asked for and written at once."""
 
@@ -149,7 +147,17 @@ def _write_plain(
     tags: dict[str, str],
     advance: Advance,
 ) -> None:
-    with _plain(path, grid, product, len(bands)) as target:
+    with created(
+        path,
+        grid,
+        count=len(bands),
+        dtype=product.dtype,
+        nodata=product.nodata,
+        # Of four bands of bytes GDAL would take the last for transparency.
+        PHOTOMETRIC="MINISBLACK",
+        ALPHA="NO",
+        BIGTIFF="IF_SAFER",
+    ) as target:
         target.update_tags(**tags)
         target.units = (product.unit,) * len(bands)
         if any(bands):
@@ -158,36 +166,11 @@ def _write_plain(
             values = read(tile.core)
             if step is not None:
                 values = rounded(values, step)
-            area = tile.core
             target.write(
-                values.astype(product.dtype, copy=False).reshape(-1, *area.shape),
-                window=RasterWindow(area.col, area.row, area.width, area.height),
+                values.astype(product.dtype, copy=False).reshape(-1, *tile.core.shape),
+                window=raster_window(tile.core),
             )
             advance(PLAIN * (tile.number + 1) / tile.count)
-
-
-def _plain(path: Path, grid: Grid, product: "RasterProduct", count: int) -> Any:
-    """An uncompressed image to be written."""
-    height, width = grid.shape
-    return rasterio.open(
-        path,
-        "w",
-        driver="GTiff",
-        height=height,
-        width=width,
-        count=count,
-        dtype=product.dtype,
-        nodata=product.nodata,
-        crs=grid.crs,
-        transform=grid.transform,
-        tiled=True,
-        blockxsize=BLOCK,
-        blockysize=BLOCK,
-        # Of four bands of bytes GDAL would take the last for transparency.
-        PHOTOMETRIC="MINISBLACK",
-        ALPHA="NO",
-        BIGTIFF="IF_SAFER",
-    )
 
 
 def _compress(plain: Path, partial: Path, overviews: Literal["average", "nearest"]) -> None:
@@ -237,7 +220,7 @@ def _check_complete(path: Path, name: str) -> None:
     for level in range(-1, levels):
         options = {} if level < 0 else {"overview_level": level}
         with rasterio.open(path, driver="GTiff", **options) as image:
-            corner = RasterWindow(image.width - 1, image.height - 1, 1, 1)
+            corner = raster_window(Window(image.height - 1, image.width - 1, 1, 1))
             try:
                 image.read(1, window=corner)
             except rasterio.errors.RasterioError as error:

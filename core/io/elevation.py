@@ -15,7 +15,6 @@ from affine import Affine
 from numpy.typing import ArrayLike, NDArray
 from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError
-from rasterio.windows import Window as RasterWindow
 from scipy import ndimage
 
 from core.errors import (
@@ -26,7 +25,7 @@ from core.errors import (
     UnknownFormat,
 )
 from core.geometry.datum import ELLIPSOID, HIGHEST_M, LOWEST_M, HeightDatum, vertical_system
-from core.io.gdal import leash, open_dataset, reading
+from core.io.gdal import leash, open_dataset, raster_window, reading
 from core.tiling import Window, whole
 
 Floats = NDArray[np.float64]
@@ -151,9 +150,10 @@ class ElevationPrior:
         ):
             for top in range(0, window.height, rows):
                 height = min(rows, window.height - top)
+                strip = Window(window.row + top, window.col, height, window.width)
                 values = dataset.read(
                     1,
-                    window=RasterWindow(window.col, window.row + top, window.width, height),
+                    window=raster_window(strip),
                     out_shape=(-(-height // factor), -(-window.width // factor)),
                     masked=True,
                 )

@@ -10,18 +10,25 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import rasterio
 from rasterio.env import Env
 from rasterio.errors import CRSError, RasterioError
+from rasterio.windows import Window as RasterWindow
 
 from core.errors import BadRaster, DiskFull, UnknownFormat
+from core.grid import Grid
+from core.tiling import Window
 
 CACHE_MIB = 64
 """GDAL's block cache.  Its default is a twentieth of the machine's memory, for each process."""
 
 DRIVERS = ("GTiff", "JP2OpenJPEG")
 """Formats of users' rasters.  A COG is a GTiff.  No VRT: it would open what it names."""
+
+BLOCK = 512
+"""Side of the tiles of what is written."""
 
 OPTIONS: dict[str, object] = {
     "GDAL_CACHEMAX": CACHE_MIB,
@@ -85,6 +92,36 @@ def open_dataset(
         pointer=pointer,
         allowed="a GeoTIFF, a COG, a JPEG 2000 image, or a Sentinel-2 product",
     ) from ExceptionGroup("no driver opened it", causes)
+
+
+def raster_window(window: Window) -> RasterWindow:
+    """A window as rasterio counts: columns first."""
+    return RasterWindow(window.col, window.row, window.width, window.height)
+
+
+def created(path: Path, grid: Grid, *, count: int = 1, **options: object) -> Any:
+    """A new GeoTIFF of tiles on a grid, to be written; callers enter :func:`writing` themselves.
+
+    Parameters
+    ----------
+    options
+        Type of the pixels, value without data, and what GDAL's driver knows.
+    """
+    height, width = grid.shape
+    return rasterio.open(
+        path,
+        "w",
+        driver="GTiff",
+        height=height,
+        width=width,
+        count=count,
+        crs=grid.crs,
+        transform=grid.transform,
+        tiled=True,
+        blockxsize=BLOCK,
+        blockysize=BLOCK,
+        **options,
+    )
 
 
 @contextmanager

@@ -7,13 +7,12 @@ import rasterio
 from numpy.typing import NDArray
 from rasterio.errors import RasterioError
 from rasterio.warp import Resampling, reproject
-from rasterio.windows import Window as RasterWindow
 
 from core.errors import BandMissing, NoGeoreference, UnknownFormat
 from core.grid import Grid
-from core.io.gdal import opened, reading
+from core.io.gdal import opened, raster_window, reading
 from core.io.vectors import burned, polygons
-from core.tiling import Window
+from core.tiling import Window, whole
 
 _RASTERS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51")
 """First bytes of TIFF, BigTIFF and JPEG 2000."""
@@ -63,10 +62,9 @@ def _hiding(values: NDArray[np.generic], nodata: float | None) -> NDArray[np.boo
 
 def _cut(source: rasterio.DatasetReader, window: Window) -> NDArray[np.bool_]:
     result = np.zeros(window.shape, np.bool_)
-    inside = window & Window(0, 0, *source.shape)
+    inside = window & whole(source.shape)
     if not inside.empty:
-        part = RasterWindow(inside.col, inside.row, inside.width, inside.height)
-        values = source.read(1, window=part)
+        values = source.read(1, window=raster_window(inside))
         result[inside.inside(window).slices] = _hiding(values, source.nodata)
     return result
 

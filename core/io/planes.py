@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from core.io.gdal import writing
-from core.tiling import Window
+from core.tiling import Window, whole
 
 SIDE = 64
 """Rows and columns of a tile: windows of work begin and end at its multiples."""
@@ -83,7 +83,7 @@ class Plane:
         return tile * self._tile_bytes + row % SIDE * SIDE * self.dtype.itemsize
 
     def _check(self, window: Window) -> None:
-        inside = window & Window(0, 0, *self.shape)
+        inside = window & whole(self.shape)
         if window.empty or inside != window:
             message = f"{window} lies outside a raster of {self.shape[0]} x {self.shape[1]}"
             raise IndexError(message)

@@ -5,9 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from rasterio.windows import Window as RasterWindow
 
-from core.io.gdal import open_dataset, reading
+from core.io.gdal import open_dataset, raster_window, reading
 from core.io.products.scene import Scene
 from core.tiling import Window
 
@@ -102,7 +101,7 @@ class Reader:
     def stored(self, window: Window) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """The pixels as they are stored, and which have a value; the window lies inside."""
         scene = self.scene
-        part = RasterWindow(window.col, window.row, window.width, window.height)
+        part = raster_window(window)
         with reading(scene.name, pointer=scene.pointer):
             dataset = self._dataset()
             stored = dataset.read(scene.band, window=part)

@@ -10,14 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import rasterio
 from numpy.typing import NDArray
-from rasterio.windows import Window as RasterWindow
 
 from core.errors import BadRaster
 from core.io.archives import unpack_member
 from core.io.clouds import staged_cloud
-from core.io.gdal import opened, writing
+from core.io.gdal import created, opened, raster_window, writing
 from core.io.products.scene import Scene
 from core.io.reader import Reader
 from core.progress import QUIET, Progress
@@ -26,7 +24,6 @@ from core.tiling import Window
 if TYPE_CHECKING:
     from core.io.border import BorderZeros
 
-BLOCK = 512
 ROWS = 1024
 """Rows that are worked on at once, one row of tiles of a Sentinel-2 band; fewer of wide images."""
 STRIP_BYTES = 64 << 20
@@ -113,28 +110,13 @@ def _copied(scene: Scene, path: Path, progress: Progress) -> Scene:
 
 
 def _target(scene: Scene, path: Path) -> Any:
-    height, width = scene.grid.shape
-    return rasterio.open(
-        path,
-        "w",
-        driver="GTiff",
-        height=height,
-        width=width,
-        count=1,
-        dtype=scene.dtype,
-        crs=scene.grid.crs,
-        transform=scene.grid.transform,
-        tiled=True,
-        blockxsize=BLOCK,
-        blockysize=BLOCK,
-        BIGTIFF="IF_SAFER",
-    )
+    return created(path, scene.grid, dtype=scene.dtype, BIGTIFF="IF_SAFER")
 
 
 def _put(
     target: Any, window: Window, stored: NDArray[Any], known: NDArray[np.bool_] | None
 ) -> None:
-    part = RasterWindow(window.col, window.row, window.width, window.height)
+    part = raster_window(window)
     target.write(stored, 1, window=part)
     if known is not None:
         target.write_mask(known, window=part)

@@ -4,20 +4,19 @@ import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import rasterio
 from affine import Affine
 from numpy.typing import NDArray
 from pyproj import Transformer
 from rasterio.errors import RasterioError
 from rasterio.warp import Resampling, reproject
-from rasterio.windows import Window as RasterWindow
 
 from core.errors import UnsupportedGrid
 from core.grid import Grid
 from core.io.clouds import cloud, write_bits
-from core.io.gdal import leash, writing
+from core.io.gdal import created, leash, raster_window, writing
 from core.io.products.scene import Scene
 from core.io.reader import Reader
 from core.progress import QUIET, Progress
@@ -26,7 +25,6 @@ from core.tiling import Window, tiles
 Floats = NDArray[np.float64]
 
 SIDE = 1024
-BLOCK = 512
 KERNEL = 2
 """Pixels on either side that cubic convolution looks at."""
 TOLERANCE_PX = 0.002
@@ -60,9 +58,8 @@ def warp(scene: Scene, grid: Grid, path: Path, progress: Progress = QUIET) -> Sc
         clouds = replace(scene.cloud, path=str(beside), near=True)
     with writing("a resampled image"), Reader(scene) as reader, _target(path, grid) as target:
         for tile in tiles(grid.shape, SIDE):
-            area = tile.core
-            part = RasterWindow(area.col, area.row, area.width, area.height)
-            target.write(_resampled(reader, grid.crop(area)), 1, window=part)
+            part = raster_window(tile.core)
+            target.write(_resampled(reader, grid.crop(tile.core)), 1, window=part)
             progress.report((tile.number + 1) / tile.count, f"resampling {scene.name}")
     note = f"{scene.name} was resampled (cubic convolution) onto the pixels of the reference."
     return replace(
@@ -80,23 +77,8 @@ def warp(scene: Scene, grid: Grid, path: Path, progress: Progress = QUIET) -> Sc
     )
 
 
-def _target(path: Path, grid: Grid) -> rasterio.io.DatasetWriter:
-    return rasterio.open(
-        path,
-        "w",
-        driver="GTiff",
-        height=grid.shape[0],
-        width=grid.shape[1],
-        count=1,
-        dtype="float32",
-        nodata=math.nan,
-        crs=grid.crs,
-        transform=grid.transform,
-        tiled=True,
-        blockxsize=BLOCK,
-        blockysize=BLOCK,
-        BIGTIFF="IF_SAFER",
-    )
+def _target(path: Path, grid: Grid) -> Any:
+    return created(path, grid, dtype="float32", nodata=math.nan, BIGTIFF="IF_SAFER")
 
 
 def _resampled(reader: Reader, part: Grid) -> NDArray[np.float32]:

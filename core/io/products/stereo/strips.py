@@ -5,9 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from rasterio.windows import Window as RasterWindow
 
-from core.io.gdal import reading
+from core.io.gdal import raster_window, reading
 from core.io.products.stereo.mosaic import opened_view
 from core.io.products.stereo.view import View
 from core.tiling import Window
@@ -62,8 +61,7 @@ def strips(
 
 
 def _read(dataset: Any, view: View, numbers: Sequence[int], part: Window) -> Strip:
-    area = RasterWindow(part.col, part.row, part.width, part.height)
-    bands = dataset.read(list(numbers), window=area)
+    bands = dataset.read(list(numbers), window=raster_window(part))
     nodata = 0.0 if view.nodata is None else view.nodata
     known = ~(bands == nodata).all(axis=0)
     if bands.dtype.kind == "f":

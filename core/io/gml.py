@@ -29,7 +29,8 @@ def _ring(element: Element) -> NDArray[np.float64]:
     try:
         positions = next(xml.elements(element, "posList"))
         size = int(positions.get("srsDimension", "2"))
-        points = np.array((positions.text or "").split(), np.float64).reshape(-1, size)[:, :2]
+        numbers = np.array((positions.text or "").split(), np.float64)
+        points = numbers.reshape(-1, size)[:, [0, 1]]
     except (StopIteration, ValueError, IndexError) as error:
         raise BadMetadata("A polygon of the cloud mask cannot be read.") from error
     if len(points) < 4 or not np.isfinite(points).all():

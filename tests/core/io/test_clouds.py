@@ -74,6 +74,8 @@ def test_a_scene_without_a_layer_has_no_clouds(safe, tmp_path):
         "<not closed",
         '<!DOCTYPE x [<!ENTITY a "b">]><x>&a;</x>',
         "<x><MaskFeature><maskType>OPAQUE</maskType><Polygon/></MaskFeature></x>",
+        "<x><MaskFeature><maskType>OPAQUE</maskType><Polygon><exterior>"
+        '<posList srsDimension="1">1 2 3 4</posList></exterior></Polygon></MaskFeature></x>',
         '<x srsName="urn:ogc:def:crs:EPSG:8.7:32633"/>',
     ],
 )

@@ -2,8 +2,10 @@
 
 from functools import cache
 
+import numpy as np
 import pytest
 
+from core.io.products.stereo import open_views, opened_view
 from core.simulate.stereo.making import Disturbances, Stereo, make_stereo
 
 SHAPE = (96, 120)
@@ -33,14 +35,22 @@ def samples(shared_data):
 
 
 @pytest.fixture
+def opened(tmp_path):
+    """Opens what was given as images of a request."""
+
+    def views(paths, **options):
+        pointers = [f"/inputs/images/{number}" for number in range(len(paths))]
+        return open_views(paths, scratch=tmp_path / "scratch", pointers=pointers, **options)
+
+    return views
+
+
+@pytest.fixture
 def holds():
     """Check that an opened view has the model and the pixels of a simulated one."""
-    import numpy as np
 
-    from core.io.products.stereo import opened_view
-
-    def check(opened, view, pixels=None):
-        rpc, true = opened.rpc, view.camera.rpc
+    def check(found, view, pixels=None):
+        rpc, true = found.rpc, view.camera.rpc
         assert (rpc.row_offset, rpc.col_offset) == (true.line_off, true.samp_off)
         assert (rpc.row_scale, rpc.col_scale) == (true.line_scale, true.samp_scale)
         assert (rpc.lat_offset, rpc.lon_offset) == (true.lat_off, true.long_off)
@@ -50,8 +60,8 @@ def holds():
         assert list(rpc.col_numerator) == true.samp_num_coeff
         assert list(rpc.col_denominator) == true.samp_den_coeff
         expected = view.image[None] if pixels is None else pixels
-        with opened_view(opened) as dataset:
+        with opened_view(found) as dataset:
             np.testing.assert_array_equal(dataset.read(), expected)
-        assert opened.shape == expected.shape[1:]
+        assert found.shape == expected.shape[1:]
 
     return check

@@ -7,7 +7,7 @@ import zipfile
 import pytest
 
 from core.errors import BadArchive, BadRaster, Refused, SourceTooLarge
-from core.io.products.stereo import open_views, opened_view, unpacked
+from core.io.products.stereo import opened_view, unpacked
 from core.simulate.stereo.dimap import write_dimap
 from core.simulate.stereo.dimap_forms import PLEIADES
 from core.simulate.stereo.geotiff import write_geotiff
@@ -15,34 +15,29 @@ from core.simulate.stereo.images import pack
 from core.simulate.stereo.worldview import write_rpc_text, write_worldview
 
 
-def opened(paths, tmp_path, **options):
-    pointers = [f"/inputs/images/{number}" for number in range(len(paths))]
-    return open_views(paths, scratch=tmp_path / "scratch", pointers=pointers, **options)
-
-
 @pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz"])
-def test_every_sort_of_delivery_in_one_archive(tmp_path, triplet, holds, kind):
+def test_every_sort_of_delivery_in_one_archive(opened, tmp_path, triplet, holds, kind):
     folder = tmp_path / "all"
     write_dimap(folder / "pleiades", triplet[:1], PLEIADES, tile=64, jpeg2000=True)
     write_worldview(folder / "worldview", triplet[1], tile=64)
     (folder / "zz plain & <simple>").mkdir()
     write_rpc_text(folder / "zz plain & <simple>" / "view.TIF", triplet[2])
-    views = opened([pack(folder, kind)], tmp_path)
+    views = opened([pack(folder, kind)])
     assert [view.sensor for view in views] == ["Pleiades 1A", "WorldView-3", ""]
     for view, true in zip(views, triplet, strict=True):
         holds(view, true)
         assert view.pointer == "/inputs/images/0"
 
 
-def test_names_that_xml_would_take_for_markup(tmp_path, pair, holds):
+def test_names_that_xml_would_take_for_markup(opened, tmp_path, pair, holds):
     volume = write_dimap(tmp_path / "a & <b> \"c\" 'd'", pair, PLEIADES, tile=64)
     for path in (volume.parent, pack(volume.parent, "zip")):
-        for view, true in zip(opened([path], tmp_path), pair, strict=True):
+        for view, true in zip(opened([path]), pair, strict=True):
             holds(view, true)
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar.gz"])
-def test_a_folder_of_archives(tmp_path, triplet, holds, kind):
+def test_a_folder_of_archives(opened, tmp_path, triplet, holds, kind):
     folder = tmp_path / "order"
     folder.mkdir()
     for number, view in enumerate(triplet):
@@ -50,29 +45,29 @@ def test_a_folder_of_archives(tmp_path, triplet, holds, kind):
         archive = pack(made, kind)
         archive.rename(folder / archive.name)
     (folder / "readme.txt").write_text("an order")
-    views = opened([folder], tmp_path)
+    views = opened([folder])
     for view, true in zip(views, triplet, strict=True):
         holds(view, true)
 
 
-def test_each_archive_has_its_pointer(tmp_path, pair):
+def test_each_archive_has_its_pointer(opened, tmp_path, pair):
     folders = [
         write_dimap(tmp_path, (view,), PLEIADES, job=f"100{number}").parent
         for number, view in enumerate(pair)
     ]
-    views = opened([pack(folder, "zip") for folder in folders], tmp_path)
+    views = opened([pack(folder, "zip") for folder in folders])
     assert [view.pointer for view in views] == ["/inputs/images/0", "/inputs/images/1"]
     for folder in folders:
         next(folder.rglob("RPC_*.XML")).unlink()
     with pytest.raises(Refused) as caught:
-        opened([pack(folder, "zip") for folder in folders], tmp_path)
+        opened([pack(folder, "zip") for folder in folders])
     found = [(problem.pointer, problem.code) for problem in caught.value.problems]
     assert found == [("/inputs/images/0", "rpc-missing"), ("/inputs/images/1", "rpc-missing")]
 
 
-def test_pictures_in_a_tar_are_not_unpacked(tmp_path, pair):
+def test_pictures_in_a_tar_are_not_unpacked(opened, tmp_path, pair):
     archive = pack(write_dimap(tmp_path / "made", pair, PLEIADES).parent, "tar.gz")
-    opened([archive], tmp_path)
+    opened([archive])
     written = {path.suffix for path in (tmp_path / "scratch").rglob("*") if path.is_file()}
     assert written == {".XML", ".TIF", ".GML"}
 
@@ -119,61 +114,61 @@ def half_of_a_tar(path, folder):
         (half_of_a_tar, "damaged or truncated"),
     ],
 )
-def test_what_no_supplier_packs(tmp_path, pair, make, words):
+def test_what_no_supplier_packs(opened, tmp_path, pair, make, words):
     folder = write_dimap(tmp_path / "made", pair, PLEIADES).parent
     path = tmp_path / "order.archive"
     make(path, folder)
     with pytest.raises(BadArchive, match=words) as caught:
-        opened([path], tmp_path)
+        opened([path])
     assert caught.value.pointer == "/inputs/images/0"
 
 
-def test_a_link_in_a_folder(tmp_path, pair):
+def test_a_link_in_a_folder(opened, tmp_path, pair):
     folder = write_dimap(tmp_path / "made", pair, PLEIADES).parent
     next(folder.rglob("RPC_*.XML")).rename(tmp_path / "elsewhere.xml")
     (folder / "RPC_link.XML").symlink_to(tmp_path / "elsewhere.xml")
     with pytest.raises(BadArchive, match="which is a link"):
-        opened([folder], tmp_path)
+        opened([folder])
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar.gz"])
-def test_an_archive_that_unpacks_to_too_much(tmp_path, pair, kind):
+def test_an_archive_that_unpacks_to_too_much(opened, tmp_path, pair, kind):
     archive = pack(write_dimap(tmp_path / "made", pair, PLEIADES).parent, kind)
     with pytest.raises(SourceTooLarge):
-        opened([archive], tmp_path, max_unpacked=20_000)
+        opened([archive], max_unpacked=20_000)
 
 
-def test_a_large_packed_image_is_checked_when_it_is_unpacked(tmp_path, pair, monkeypatch):
+def test_a_large_packed_image_is_checked_when_it_is_unpacked(opened, tmp_path, pair, monkeypatch):
     folder = write_dimap(tmp_path / "made", pair[:1], PLEIADES, tile=64, jpeg2000=True).parent
     path = next(folder.rglob("*_R2C2.JP2"))
     path.write_bytes(path.read_bytes()[:-50])
     monkeypatch.setattr("core.io.products.stereo.integrity.SEEKABLE", 0)
-    (view,) = opened([pack(folder, "zip")], tmp_path)
+    (view,) = opened([pack(folder, "zip")])
     with pytest.raises(BadRaster, match="truncated") as caught:
         unpacked(view, tmp_path / "unpacked")
     assert caught.value.pointer == "/inputs/images/0"
 
 
-def test_an_archive_under_the_name_of_an_image(tmp_path, pair, holds):
+def test_an_archive_under_the_name_of_an_image(opened, tmp_path, pair, holds):
     archive = pack(write_dimap(tmp_path / "made", pair[:1], PLEIADES).parent, "zip")
     path = archive.rename(tmp_path / "image.tif")
-    (view,) = opened([path], tmp_path)
+    (view,) = opened([path])
     holds(view, pair[0])
 
 
-def test_a_scratch_folder_serves_the_same_archive_again(tmp_path, pair, holds):
+def test_a_scratch_folder_serves_the_same_archive_again(opened, tmp_path, pair, holds):
     archive = pack(write_dimap(tmp_path / "made", pair[:1], PLEIADES, tile=64).parent, "tar")
-    (first,) = opened([archive], tmp_path)
-    (second,) = opened([archive], tmp_path)
+    (first,) = opened([archive])
+    (second,) = opened([archive])
     assert first == second
     holds(first, pair[0])
 
 
-def test_the_same_image_in_an_archive_and_beside_it(tmp_path, pair):
+def test_the_same_image_in_an_archive_and_beside_it(opened, tmp_path, pair):
     folder = tmp_path / "images"
     folder.mkdir()
     path = write_geotiff(folder / "view.tif", pair[0])
-    first, second = opened([pack(folder, "zip"), path], tmp_path)
+    first, second = opened([pack(folder, "zip"), path])
     assert first.rpc == second.rpc
     with opened_view(first) as a, opened_view(second) as b:
         assert (a.read() == b.read()).all()

@@ -9,25 +9,15 @@ import pytest
 import rasterio
 
 from core.errors import (
-    BadMetadata,
-    BadRaster,
     IncompleteProduct,
-    Refused,
-    RpcMissing,
-    UnknownFormat,
-    WrongLevel,
 )
-from core.io.products.stereo import open_views, opened_view, unpacked
+from core.io.products.stereo import opened_view, unpacked
 from core.simulate.stereo.bundle import multispectral, panchromatic, pansharpened
 from core.simulate.stereo.dimap import write_dimap
 from core.simulate.stereo.dimap_forms import PLEIADES, PLEIADES_NEO, SPOT
 from core.simulate.stereo.images import pack, write_pixels
 
 NAMES = {"PHR": "Pleiades 1A", "PNEO": "Pleiades Neo 3", "SPOT": "SPOT 6"}
-
-
-def opened(paths, tmp_path):
-    return open_views(paths, scratch=tmp_path / "scratch", pointers=["/inputs/images/0"])
 
 
 @pytest.mark.parametrize(
@@ -41,9 +31,9 @@ def opened(paths, tmp_path):
         (PLEIADES_NEO, False, 4096),
     ],
 )
-def test_a_delivery_gives_its_views(tmp_path, pair, holds, form, jpeg2000, tile):
+def test_a_delivery_gives_its_views(opened, tmp_path, pair, holds, form, jpeg2000, tile):
     volume = write_dimap(tmp_path, pair, form, tile=tile, jpeg2000=jpeg2000)
-    views = opened([volume.parent], tmp_path)
+    views = opened([volume.parent])
     assert len(views) == 2
     for view, true in zip(views, pair, strict=True):
         holds(view, true)
@@ -60,11 +50,11 @@ def test_a_delivery_gives_its_views(tmp_path, pair, holds, form, jpeg2000, tile)
 
 @pytest.mark.parametrize("jpeg2000", [False, True])
 @pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz"])
-def test_a_packed_delivery(tmp_path, pair, holds, kind, jpeg2000):
+def test_a_packed_delivery(opened, tmp_path, pair, holds, kind, jpeg2000):
     volume = write_dimap(tmp_path, pair, PLEIADES, tile=64, jpeg2000=jpeg2000)
     archive = pack(volume.parent, kind)
     shutil.rmtree(volume.parent)
-    views = opened([archive], tmp_path)
+    views = opened([archive])
     for view, true in zip(views, pair, strict=True):
         holds(view, true)
         assert view.source == archive
@@ -75,24 +65,24 @@ def test_a_packed_delivery(tmp_path, pair, holds, kind, jpeg2000):
 
 
 @pytest.mark.parametrize("tile", [64, 4096])
-def test_given_by_its_documents(tmp_path, pair, holds, tile):
+def test_given_by_its_documents(opened, tmp_path, pair, holds, tile):
     volume = write_dimap(tmp_path, pair, PLEIADES, tile=tile)
     described = sorted(volume.parent.glob("*/DIM_*.XML"))
     for paths in ([volume], described, [volume, *described]):
-        views = opened(paths, tmp_path)
+        views = opened(paths)
         assert len(views) == 2
         for view, true in zip(views, pair, strict=True):
             holds(view, true)
 
 
-def test_given_by_one_tile_of_each(tmp_path, pair, holds):
+def test_given_by_one_tile_of_each(opened, tmp_path, pair, holds):
     volume = write_dimap(tmp_path, pair, PLEIADES, tile=64)
     tiles = sorted(volume.parent.rglob("IMG_*_R2C1.TIF"))
-    for view, true in zip(opened(tiles, tmp_path), pair, strict=True):
+    for view, true in zip(opened(tiles), pair, strict=True):
         holds(view, true)
 
 
-def test_files_sent_one_by_one(tmp_path, pair, holds):
+def test_files_sent_one_by_one(opened, tmp_path, pair, holds):
     volume = write_dimap(tmp_path, pair[:1], PLEIADES, tile=64)
     given = []
     for number, path in enumerate(sorted(volume.parent.rglob("*.*"))):
@@ -101,12 +91,12 @@ def test_files_sent_one_by_one(tmp_path, pair, holds):
             folder.mkdir()
             given.append(path.rename(folder / path.name))
     assert len(given) == 6
-    (view,) = opened(given, tmp_path)
+    (view,) = opened(given)
     holds(view, pair[0])
 
 
 @pytest.mark.parametrize("up", ["..", "../.."])
-def test_a_document_by_itself_names_no_file_above_it(tmp_path, pair, up):
+def test_a_document_by_itself_names_no_file_above_it(opened, tmp_path, pair, up):
     volume = write_dimap(tmp_path, pair[:1], PLEIADES)
     document = next(volume.parent.rglob("DIM_*.XML"))
     tile = next(volume.parent.rglob("IMG_*.TIF"))
@@ -115,37 +105,37 @@ def test_a_document_by_itself_names_no_file_above_it(tmp_path, pair, up):
         text = document.read_text()
         document.write_text(text.replace(f'href="{tile.name}"', f'href="{href}"'))
         with pytest.raises(IncompleteProduct, match="lacks IMG_"):
-            opened([document], tmp_path)
+            opened([document])
         document.write_text(text)
 
 
-def test_folders_and_the_case_of_letters_do_not_matter(tmp_path, pair, holds):
+def test_folders_and_the_case_of_letters_do_not_matter(opened, tmp_path, pair, holds):
     volume = write_dimap(tmp_path, pair, PLEIADES, tile=64)
     archive = tmp_path / "flat.zip"
     with zipfile.ZipFile(archive, "w") as packed:
         for path in volume.parent.rglob("*.*"):
             if path.name != volume.name:
                 packed.write(path, path.name.lower())
-    for view, true in zip(opened([archive], tmp_path), pair, strict=True):
+    for view, true in zip(opened([archive]), pair, strict=True):
         holds(view, true)
 
 
-def test_several_deliveries_in_one_archive(tmp_path, triplet, holds):
+def test_several_deliveries_in_one_archive(opened, tmp_path, triplet, holds):
     folder = tmp_path / "order"
     for number, view in enumerate(triplet):
         write_dimap(folder, (view,), PLEIADES, tile=64, job=f"100{number}")
-    views = opened([pack(folder, "zip")], tmp_path)
+    views = opened([pack(folder, "zip")])
     for view, true in zip(views, triplet, strict=True):
         holds(view, true)
     # In one document each, in one archive each: the same.
     packed = [pack(path, "tar.gz") for path in sorted(folder.iterdir()) if path.is_dir()]
-    for view, true in zip(opened(packed, tmp_path), triplet, strict=True):
+    for view, true in zip(opened(packed), triplet, strict=True):
         holds(view, true)
 
 
-def test_the_panchromatic_image_of_a_bundle_is_chosen(tmp_path, pair, holds):
+def test_the_panchromatic_image_of_a_bundle_is_chosen(opened, tmp_path, pair, holds):
     volume = write_dimap(tmp_path, pair, PLEIADES, kinds=(panchromatic, multispectral), tile=64)
-    views = opened([volume.parent], tmp_path)
+    views = opened([volume.parent])
     assert [view.kind for view in views] == ["P", "P"]
     for view, true in zip(views, pair, strict=True):
         holds(view, true)
@@ -157,43 +147,43 @@ def test_the_panchromatic_image_of_a_bundle_is_chosen(tmp_path, pair, holds):
         assert view.warnings == ()
 
 
-def test_the_finer_of_two_coloured_images_goes_with_the_panchromatic_one(tmp_path, pair):
+def test_the_finer_of_two_coloured_images_goes_with_the_panchromatic_one(opened, tmp_path, pair):
     kinds = (multispectral, pansharpened, panchromatic)
     volume = write_dimap(tmp_path, pair[:1], PLEIADES, kinds=kinds)
-    (view,) = opened([volume.parent], tmp_path)
+    (view,) = opened([volume.parent])
     assert (view.kind, view.colour.kind) == ("P", "PMS")
     volume = write_dimap(tmp_path, pair[:1], PLEIADES, kinds=kinds[:2], job="2")
-    (view,) = opened([volume.parent], tmp_path)
+    (view,) = opened([volume.parent])
     assert (view.kind, view.colour, view.warnings) == ("PMS", None, ())
 
 
-def test_a_bundle_in_two_archives(tmp_path, pair):
+def test_a_bundle_in_two_archives(opened, tmp_path, pair):
     archives = [
         pack(write_dimap(tmp_path, pair[:1], PLEIADES, job=job, kinds=(kind,)).parent, "zip")
         for job, kind in (("1001", multispectral), ("1002", panchromatic))
     ]
-    (view,) = opened(archives, tmp_path)
+    (view,) = opened(archives)
     assert (view.kind, view.colour.kind) == ("P", "MS")
 
 
-def test_a_pansharpened_product_by_itself(tmp_path, pair, holds):
+def test_a_pansharpened_product_by_itself(opened, tmp_path, pair, holds):
     volume = write_dimap(tmp_path, pair, PLEIADES_NEO, kinds=(pansharpened,), tile=64)
-    for view, true in zip(opened([volume.parent], tmp_path), pair, strict=True):
+    for view, true in zip(opened([volume.parent]), pair, strict=True):
         holds(view, true, pansharpened(true).pixels)
         assert (view.kind, view.matched, view.colour) == ("PMS", (1, 2, 3), None)
 
 
-def test_a_multispectral_image_without_its_panchromatic_one(tmp_path, pair):
+def test_a_multispectral_image_without_its_panchromatic_one(opened, tmp_path, pair):
     alone = write_dimap(tmp_path, pair[:1], PLEIADES, job="1001", kinds=(multispectral,))
-    (view,) = opened([alone.parent], tmp_path)
+    (view,) = opened([alone.parent])
     assert (view.kind, view.matched) == ("MS", (1, 2, 3))
     sharp = write_dimap(tmp_path, pair[1:], PLEIADES, job="1002")
-    (view,) = opened([alone.parent, sharp.parent], tmp_path)
+    (view,) = opened([alone.parent, sharp.parent])
     assert view.kind == "P"
     assert any("is multispectral" in note for note in view.warnings)
 
 
-def test_what_else_lies_in_a_delivery_does_not_matter(tmp_path, pair, holds):
+def test_what_else_lies_in_a_delivery_does_not_matter(opened, tmp_path, pair, holds):
     volume = write_dimap(tmp_path, pair, PLEIADES, tile=64)
     folder = next(volume.parent.glob("IMG_*"))
     with zipfile.ZipFile(folder / "PREVIEW_x.KMZ", "w") as globe:
@@ -207,161 +197,14 @@ def test_what_else_lies_in_a_delivery_does_not_matter(tmp_path, pair, holds):
     (folder / "LIBRARY/DIM_EXAMPLE.XML").write_text("<unfinished>")
     (folder / "notes.xml").write_text("<unfinished>")
     for kind in ("zip", "tar"):
-        views = opened([pack(volume.parent, kind)], tmp_path)
+        views = opened([pack(volume.parent, kind)])
         assert len(views) == 2
         for view, true in zip(views, pair, strict=True):
             holds(view, true)
         assert any(quicklook.name in note for note in views[0].warnings)
 
 
-def changed(folder: Path, pattern: str, old: str, new: str) -> None:
-    path = sorted(folder.rglob(pattern))[-1]
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new))
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "word"),
-    [
-        ("<PROCESSING_LEVEL>SENSOR", "<PROCESSING_LEVEL>ORTHO", "ORTHO"),
-        ("<PROCESSING_LEVEL>SENSOR", "<PROCESSING_LEVEL>PROJECTED", "PROJECTED"),
-        ("<RASTER_GEOMETRY>SENSOR", "<RASTER_GEOMETRY>GROUND", "GROUND"),
-    ],
-)
-def test_what_lies_on_a_map_is_refused_by_its_level(tmp_path, pair, old, new, word):
-    volume = write_dimap(tmp_path, pair, PLEIADES)
-    changed(volume.parent, "DIM_*.XML", old, new)
-    with pytest.raises(WrongLevel, match=f"{word}.*on a map") as caught:
-        opened([volume.parent], tmp_path)
-    assert caught.value.pointer == "/inputs/images/0"
-
-
-def lose_tile(folder):
-    sorted(folder.rglob("IMG_*_R2C2.JP2"))[-1].unlink()
-
-
-def lose_model(folder):
-    sorted(folder.rglob("RPC_*.XML"))[-1].unlink()
-
-
-def lose_description(folder):
-    sorted(folder.rglob("DIM_*.XML"))[-1].unlink()
-
-
-def cut_tile(folder):
-    path = sorted(folder.rglob("IMG_*_R2C2.JP2"))[-1]
-    path.write_bytes(path.read_bytes()[:-50])
-
-
-def swap_tile(folder):
-    tiles = sorted(folder.rglob("IMG_*.JP2"))
-    tiles[-1].write_bytes(tiles[-2].read_bytes())
-
-
-def forge_tile(folder):
-    path = sorted(folder.rglob("IMG_*_R2C2.JP2"))[-1]
-    path.write_text("<VRTDataset rasterXSize='1' rasterYSize='1'></VRTDataset>")
-
-
-def point_outside(folder):
-    changed(folder, "DIM_*.XML", 'DATA_FILE_PATH href="IMG', 'DATA_FILE_PATH href="../../../IMG')
-    for path in sorted(folder.rglob("IMG_*.JP2"))[-4:]:
-        path.rename(folder.parent / path.name)
-
-
-def damage_description(folder):
-    changed(folder, "DIM_*.XML", "</Dimap_Document>", "")
-
-
-def make_bomb(folder):
-    changed(
-        folder, "DIM_*.XML", "<Dimap_Document>", '<!DOCTYPE a [<!ENTITY b "c">]><Dimap_Document>'
-    )
-
-
-def forget_rows(folder):
-    changed(folder, "DIM_*.XML", "<NROWS>96", "<NROWS>196")
-
-
-BROKEN = [
-    (lose_tile, IncompleteProduct, "lacks IMG_.*R2C2"),
-    (lose_model, RpcMissing, "The RPC of PHR1A_P_2024.* is not there"),
-    (lose_description, IncompleteProduct, "VOL_PHR.XML lists DIM_.*not there"),
-    (cut_tile, BadRaster, "R2C2.JP2 is truncated"),
-    (swap_tile, BadMetadata, "tiles of .* do not fit"),
-    (forge_tile, UnknownFormat, "R2C2.JP2 cannot be opened"),
-    (point_outside, IncompleteProduct, "lacks IMG_"),
-    (damage_description, BadMetadata, "DIM_.* is not well-formed"),
-    (make_bomb, BadMetadata, "document type"),
-    (forget_rows, IncompleteProduct, "120 x 96 pixels.*120 x 196"),
-]
-
-
-@pytest.mark.parametrize(("breaking", "error", "words"), BROKEN)
-@pytest.mark.parametrize("packed", [True, False])
-def test_of_two_products_one_is_broken(tmp_path, pair, breaking, error, words, packed):
-    folder = write_dimap(tmp_path / "a", pair, PLEIADES, tile=64, jpeg2000=True).parent
-    breaking(folder)
-    path = pack(folder, "zip") if packed else folder
-    with pytest.raises(error, match=words) as caught:
-        opened([path], tmp_path)
-    assert caught.value.pointer == "/inputs/images/0"
-    assert str(tmp_path) not in caught.value.message
-
-
-def test_both_products_are_broken_each_in_its_way(tmp_path, pair):
-    folder = write_dimap(tmp_path, pair, PLEIADES, tile=64, jpeg2000=True).parent
-    cut_tile(folder)
-    sorted(folder.rglob("RPC_*.XML"))[0].unlink()
-    with pytest.raises(Refused) as caught:
-        opened([folder], tmp_path)
-    assert [problem.code for problem in caught.value.problems] == ["rpc-missing", "bad-raster"]
-
-
-def test_a_tile_by_itself_does_not_say_where_it_lies(tmp_path, pair, holds):
-    volume = write_dimap(tmp_path, pair[:1], PLEIADES, tile=64)
-    next(volume.parent.rglob("DIM_*.XML")).unlink()
-    tile = next(volume.parent.rglob("IMG_*_R2C2.TIF"))
-    with pytest.raises(RpcMissing, match=r"R2C2\.TIF is a tile.*DIM"):
-        opened([tile], tmp_path)
-    # The first one begins where the image does.
-    tile = next(volume.parent.rglob("IMG_*_R1C1.TIF"))
-    (view,) = opened([tile], tmp_path)
-    holds(view, pair[0], pair[0].image[None, :64, :64])
-
-
-def test_values_changed_for_display_are_told(tmp_path, pair):
-    volume = write_dimap(tmp_path, pair, PLEIADES)
-    settings = "<Product_Settings>"
-    told = f"{settings}<RADIOMETRIC_PROCESSING>LINEAR_STRETCH</RADIOMETRIC_PROCESSING>"
-    changed(volume.parent, "DIM_*.XML", settings, told)
-    first, second = opened([volume.parent], tmp_path)
-    assert first.warnings == ()
-    assert any("LINEAR_STRETCH" in note for note in second.warnings)
-
-
-def test_eight_bits_are_told(tmp_path, pair):
-    volume = write_dimap(tmp_path, pair[:1], PLEIADES)
-    path = next(volume.parent.rglob("IMG_*.TIF"))
-    # GDAL deletes the model with the file that it replaces.
-    path.unlink()
-    write_pixels(path, (pair[0].image >> 4).astype(np.uint8), dtype="uint8")
-    (view,) = opened([volume.parent], tmp_path)
-    assert view.bits == 8
-    assert any("8 bits" in note for note in view.warnings)
-
-
-def test_an_incidence_that_the_model_does_not_have_is_told(tmp_path, pair):
-    volume = write_dimap(tmp_path, pair, PLEIADES)
-    text = sorted(volume.parent.rglob("DIM_*.XML"))[-1].read_text()
-    told = text.split('<INCIDENCE_ANGLE unit="deg">')[1].split("<")[0]
-    changed(volume.parent, "DIM_*.XML", told, "31.5")
-    views = opened([volume.parent], tmp_path)
-    assert any("incidence of 31.5" in note for note in views[1].warnings)
-
-
-def test_six_bands_in_two_sets_of_files(tmp_path, pair, holds):
+def test_six_bands_in_two_sets_of_files(opened, tmp_path, pair, holds):
     volume = write_dimap(tmp_path, pair[:1], PLEIADES_NEO, kinds=(pansharpened,), tile=64)
     path = next(volume.parent.rglob("DIM_*.XML"))
     pixels = pansharpened(pair[0]).pixels
@@ -386,7 +229,7 @@ def test_six_bands_in_two_sets_of_files(tmp_path, pair, holds):
     path.write_text(
         text.replace(files + "</Data_Files>", "".join(sets)).replace(">PMS<", ">PMS-FS<")
     )
-    (view,) = opened([volume.parent], tmp_path)
+    (view,) = opened([volume.parent])
     assert view.bands == ("R", "G", "B", "NIR", "RE", "DB")
     assert (view.kind, view.matched) == ("PMS", (1, 2, 3))
     holds(view, pair[0], np.concatenate([pixels[:3], pixels[::-1][:3]]))
@@ -397,7 +240,7 @@ COLOURS = ("RED", "GREEN", "BLUE")
 
 @pytest.mark.shared
 @pytest.mark.parametrize("form", ["folder", "zip", "tar", "tar.gz", "document"])
-def test_real_pixels_and_models_are_what_gdal_reads(tmp_path, samples, form):
+def test_real_pixels_and_models_are_what_gdal_reads(opened, tmp_path, samples, form):
     fixture = samples / "dimap_fixture"
     given, stock = [], []
     for name in ("6909081", "6909082", "6909083"):
@@ -408,7 +251,7 @@ def test_real_pixels_and_models_are_what_gdal_reads(tmp_path, samples, form):
             assert dataset.driver == "DIMAP"
             stock.append((dataset.read(), dataset.rpcs))
         given.append({"folder": folder, "document": document}.get(form) or pack(folder, form))
-    views = opened(given, tmp_path)
+    views = opened(given)
     for view, (pixels, rpc) in zip(views, stock, strict=True):
         assert (view.rpc.row_offset, view.rpc.col_offset) == (rpc.line_off, rpc.samp_off)
         assert list(view.rpc.row_numerator) == rpc.line_num_coeff
@@ -420,12 +263,12 @@ def test_real_pixels_and_models_are_what_gdal_reads(tmp_path, samples, form):
     assert [view.time.minute for view in views] == [41, 42, 43]
 
 
-def test_a_list_that_lists_itself(tmp_path, pair, holds):
+def test_a_list_that_lists_itself(opened, tmp_path, pair, holds):
     volume = write_dimap(tmp_path, pair, PLEIADES, tile=64)
     text = volume.read_text()
     component = text[text.index("<Component>") : text.index("</Component>")]
     again = component.replace(component.split('href="')[1].split('"')[0], volume.name)
     volume.write_text(text.replace("<Component>", f"{again}</Component><Component>", 1))
-    views = opened([volume.parent], tmp_path)
+    views = opened([volume.parent])
     for view, true in zip(views, pair, strict=True):
         holds(view, true)

@@ -4,12 +4,9 @@ import base64
 import hashlib
 import http.server
 import json
-import os
-import select
 import shutil
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,7 +21,7 @@ from server import api_page
 from server.app import create_app
 from server.settings import Settings
 
-PATIENCE_S = 60.0
+HERE = Path(__file__).parent
 PREFIX = "/optiground"
 KEY = "a-key-of-ada"
 PICTURE = base64.b64decode(
@@ -32,151 +29,21 @@ PICTURE = base64.b64decode(
 )
 
 
-class Browser:
-    """Chromium, driven over the pipes of its DevTools protocol.
-
-    Parameters
-    ----------
-    requested
-        Addresses that pages have asked for.
-    faults
-        What the console and the policy of the pages had to complain about.
-    questions
-        What pages have asked the user.
-    """
-
-    def __init__(self, program: str, profile: Path) -> None:
-        orders, self._orders = os.pipe()
-        self._told, told = os.pipe()
-
-        def place() -> None:
-            # Where the protocol is spoken; neither may overwrite the other before it is copied.
-            spare = os.dup(orders), os.dup(told)
-            os.dup2(spare[0], 3)
-            os.dup2(spare[1], 4)
-
-        self._process = subprocess.Popen(
-            [program, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-             "--remote-debugging-pipe", f"--user-data-dir={profile}", "about:blank"],
-            preexec_fn=place,  # noqa: PLW1509
-            close_fds=False,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        os.close(orders)
-        os.close(told)
-        self._received = b""
-        self._calls = 0
-        self._session: str | None = None
-        self.accepts = True
-        self.requested: list[str] = []
-        self.faults: list[str] = []
-        self.questions: list[str] = []
-
-    def open(self) -> None:
-        """Open a page of its own, and listen to what happens there."""
-        self._session = None
-        target = self.call("Target.createTarget", url="about:blank")["targetId"]
-        attached = self.call("Target.attachToTarget", targetId=target, flatten=True)
-        self._session = attached["sessionId"]
-        for domain in ("Page", "Runtime", "Network", "Log", "Audits"):
-            self.call(f"{domain}.enable")
-        self.show(1200, 900)
-
-    def show(self, width: int, height: int) -> None:
-        """Give the page another size."""
-        self.call(
-            "Emulation.setDeviceMetricsOverride",
-            width=width,
-            height=height,
-            deviceScaleFactor=1,
-            mobile=False,
-        )
-
-    def go(self, url: str) -> None:
-        """Load a page, to the end."""
-        self.call("Page.navigate", url=url)
-        self.until(f"location.href === {json.dumps(url)} && document.readyState === 'complete'")
-
-    def call(self, method: str, **params: Any) -> dict[str, Any]:
-        """The result of a method of the protocol."""
-        number = self._send(method, params)
-        while True:
-            message = self._next()
-            if message.get("id") == number:
-                assert "error" not in message, (method, message)
-                result: dict[str, Any] = message["result"]
-                return result
-
-    def value(self, expression: str) -> Any:
-        """The value of an expression on the page."""
-        made = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
-        assert "exceptionDetails" not in made, made
-        return made["result"].get("value")
-
-    def until(self, expression: str) -> Any:
-        """The value of an expression as soon as it holds."""
-        end = time.monotonic() + PATIENCE_S
-        while not (found := self.value(expression)):
-            assert time.monotonic() < end, (expression, self.faults)
-            time.sleep(0.05)
-        return found
-
-    def close(self) -> None:
-        """End the browser; it goes when nobody is there to give it orders."""
-        os.close(self._orders)
-        try:
-            self._process.wait(10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        os.close(self._told)
-
-    def _send(self, method: str, params: dict[str, Any]) -> int:
-        self._calls += 1
-        order = {"id": self._calls, "method": method, "params": params}
-        if self._session:
-            order["sessionId"] = self._session
-        os.write(self._orders, json.dumps(order).encode() + b"\0")
-        return self._calls
-
-    def _next(self) -> dict[str, Any]:
-        while b"\0" not in self._received:
-            assert select.select([self._told], [], [], PATIENCE_S)[0], "the browser is silent"
-            piece = os.read(self._told, 1 << 16)
-            assert piece, "the browser has ended"
-            self._received += piece
-        line, _, self._received = self._received.partition(b"\0")
-        message: dict[str, Any] = json.loads(line)
-        self._heed(message.get("method", ""), message.get("params", {}))
-        return message
-
-    def _heed(self, event: str, about: dict[str, Any]) -> None:
-        if event == "Network.requestWillBeSent":
-            self.requested.append(about["request"]["url"])
-        elif event in ("Runtime.exceptionThrown", "Audits.issueAdded"):
-            self.faults.append(json.dumps(about))
-        elif event == "Runtime.consoleAPICalled":
-            self.faults.append(json.dumps(about["args"]))
-        elif event == "Log.entryAdded":
-            self.faults.append(about["entry"]["text"])
-        elif event == "Page.javascriptDialogOpening":
-            self.questions.append(about["message"])
-            self._send("Page.handleJavaScriptDialog", {"accept": self.accepts})
-
-
 @pytest.fixture(scope="module")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     program = shutil.which("chromium") or shutil.which("google-chrome")
     if program is None:
         pytest.skip("there is no browser (Debian: apt-get install chromium)")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(HERE)
+        from chromium import Browser
     browser = Browser(program, tmp_path_factory.mktemp("profile"))
     yield browser
     browser.close()
 
 
 @pytest.fixture
-def browser(chromium: Browser) -> Browser:
+def browser(chromium):
     chromium.requested.clear()
     chromium.faults.clear()
     chromium.questions.clear()
@@ -188,7 +55,7 @@ def browser(chromium: Browser) -> Browser:
 class Form:
     """The form of an operation on a page that a browser shows."""
 
-    def __init__(self, browser: Browser, operation: str) -> None:
+    def __init__(self, browser, operation: str) -> None:
         self.browser = browser
         self.form = f"document.querySelector('#{operation} form')"
         browser.value(f"document.getElementById('{operation}').open = true")
@@ -274,7 +141,7 @@ def below_a_path(server_with: Callable[..., Any]) -> Iterator[str]:
     proxy.server_close()
 
 
-def only_from(browser: Browser, url: str) -> bool:
+def only_from(browser, url: str) -> bool:
     """Whether pages have loaded things of this server, and nothing else but pictures they hold."""
     own = urlsplit(url)
     asked = [urlsplit(address) for address in browser.requested]
@@ -295,7 +162,7 @@ def url(request: pytest.FixtureRequest) -> str:
     return root
 
 
-def test_operations_are_carried_out_from_the_page(browser: Browser, url: str) -> None:
+def test_operations_are_carried_out_from_the_page(browser, url: str) -> None:
     browser.go(f"{url}/openapi")
     echo = Form(browser, "execute-echo")
     example = json.loads(browser.value(f"{echo.form}.querySelector('textarea').value"))
@@ -321,7 +188,7 @@ def test_operations_are_carried_out_from_the_page(browser: Browser, url: str) ->
     "planted", ['<p style="color: red"></p>', '<img src="http://example.org/a.png" alt="">']
 )
 def test_the_policy_lets_nothing_else_on_the_page(
-    browser: Browser, running_server, until, planted: str
+    browser, running_server, until, planted: str
 ) -> None:
     browser.go(f"{running_server.url}/openapi")
     assert browser.faults == []
@@ -335,7 +202,7 @@ def test_the_policy_lets_nothing_else_on_the_page(
     until(refused)
 
 
-def test_what_cannot_be_taken_back_is_asked_for_first(browser: Browser, running_server) -> None:
+def test_what_cannot_be_taken_back_is_asked_for_first(browser, running_server) -> None:
     url = running_server.url
     browser.go(f"{url}/openapi")
     echo = Form(browser, "execute-echo")
@@ -358,7 +225,7 @@ def test_what_cannot_be_taken_back_is_asked_for_first(browser: Browser, running_
     assert browser.faults == []
 
 
-def test_mistakes_are_shown_as_the_server_tells_them(browser: Browser, running_server) -> None:
+def test_mistakes_are_shown_as_the_server_tells_them(browser, running_server) -> None:
     browser.go(f"{running_server.url}/openapi#inspect-mpic-opt")
     assert browser.value("document.getElementById('inspect-mpic-opt').open")
     form = Form(browser, "inspect-mpic-opt")
@@ -370,7 +237,7 @@ def test_mistakes_are_shown_as_the_server_tells_them(browser: Browser, running_s
     assert all("status of 400" in fault for fault in browser.faults)
 
 
-def test_the_command_does_what_the_page_does(browser: Browser, running_server, tmp_path) -> None:
+def test_the_command_does_what_the_page_does(browser, running_server, tmp_path) -> None:
     if shutil.which("curl") is None:
         pytest.skip("curl is not installed (Debian: apt-get install curl)")
     browser.go(f"{running_server.url}/openapi")
@@ -396,9 +263,7 @@ def test_the_command_does_what_the_page_does(browser: Browser, running_server, t
 
 
 @pytest.mark.parametrize("media", ["application/octet-stream", "multipart/form-data"])
-def test_a_file_is_uploaded_and_removed_again(
-    browser: Browser, running_server, tmp_path, media
-) -> None:
+def test_a_file_is_uploaded_and_removed_again(browser, running_server, tmp_path, media) -> None:
     path = tmp_path / "picture.png"
     path.write_bytes(PICTURE)
     browser.go(f"{running_server.url}/openapi")
@@ -416,9 +281,7 @@ def test_a_file_is_uploaded_and_removed_again(
     assert browser.faults == []
 
 
-def test_a_key_goes_with_each_request_and_stands_in_no_command(
-    browser: Browser, server_with
-) -> None:
+def test_a_key_goes_with_each_request_and_stands_in_no_command(browser, server_with) -> None:
     digest = hashlib.sha256(KEY.encode()).hexdigest()
     server = server_with(api_keys=json.dumps({digest: "ada"}), web_workers=1)
     browser.go(f"{server.url}/openapi")
@@ -434,7 +297,7 @@ def test_a_key_goes_with_each_request_and_stands_in_no_command(
 
 
 def test_every_field_has_a_label_and_nothing_is_wider_than_a_narrow_screen(
-    browser: Browser, running_server
+    browser, running_server
 ) -> None:
     browser.go(f"{running_server.url}/openapi")
     assert Form(browser, "openapi").send().startswith("200")

@@ -68,14 +68,20 @@ def test_a_scene_without_a_layer_has_no_clouds(safe, tmp_path):
     assert not cloud(scene, scene.grid.window).any()
 
 
+FLAT = (
+    "<x><MaskFeature><maskType>OPAQUE</maskType><Polygon><exterior>"
+    '<posList srsDimension="1">1 2 3 4</posList></exterior></Polygon></MaskFeature></x>'
+)
+"""Corners of one coordinate."""
+
+
 @pytest.mark.parametrize(
     "text",
     [
         "<not closed",
         '<!DOCTYPE x [<!ENTITY a "b">]><x>&a;</x>',
         "<x><MaskFeature><maskType>OPAQUE</maskType><Polygon/></MaskFeature></x>",
-        "<x><MaskFeature><maskType>OPAQUE</maskType><Polygon><exterior>"
-        '<posList srsDimension="1">1 2 3 4</posList></exterior></Polygon></MaskFeature></x>',
+        FLAT,
         '<x srsName="urn:ogc:def:crs:EPSG:8.7:32633"/>',
     ],
 )

@@ -148,6 +148,19 @@ def _adjustment(done: Adjustment | None) -> Iterator[str]:
         return
     told = f"{done.tie_points} points seen in several images were used, {done.rejected} rejected."
     yield f"<p>{escape(told)}</p>"
+    yield from _moves(done)
+    yield from _lines(done)
+    yield from _control(done)
+    if done.unknown:
+        yield (
+            "<p>No measurement determines the following; it was left as the images were delivered "
+            "with it:</p><ul>"
+        )
+        yield from (f"<li>{escape(one.text)}</li>" for one in done.unknown)
+        yield "</ul>"
+
+
+def _moves(done: Adjustment) -> Iterator[str]:
     yield (
         "<p>Each image was moved by so many rows and columns; what is left uncertain of it stands "
         "beside. The residual is how far the points lie from where the models expect them.</p>"
@@ -166,6 +179,9 @@ def _adjustment(done: Adjustment | None) -> Iterator[str]:
             for one in done.images
         ],
     )
+
+
+def _lines(done: Adjustment) -> Iterator[str]:
     yield (
         "<p>Two images see a point on one line of sight each. Off the lines is by how much they "
         "miss; heights are those of the two alone less those of all images.</p>"
@@ -193,14 +209,6 @@ def _adjustment(done: Adjustment | None) -> Iterator[str]:
             for one in done.pairs
         ],
     )
-    yield from _control(done)
-    if done.unknown:
-        yield (
-            "<p>No measurement determines the following; it was left as the images were delivered "
-            "with it:</p><ul>"
-        )
-        yield from (f"<li>{escape(one.text)}</li>" for one in done.unknown)
-        yield "</ul>"
 
 
 def _control(done: Adjustment) -> Iterator[str]:

@@ -103,49 +103,30 @@ def prepared(
     control
         Ground control.
     """
-    work = _Work(parameters, context, tuple(images), pairs, target)
-    windows = work.windows([image.view.rpc for image in images], target.grid, heights)
-    side = max(max(window.shape) for window in windows)
-    factor = _factor(side)
-    overviews = work.staged(windows, factor, progress.part(0, OVERVIEWS))
+    work = _Work(parameters, context, tuple(images), pairs, heights)
     rpcs = [image.view.rpc for image in images]
+    windows = work.windows(rpcs, target.grid, heights)
+    side = max(max(window.shape) for window in windows)
+    factor, whole = _factor(side), side <= TIED_WHOLE_PX
+    overviews = work.staged(windows, factor, progress.part(0, OVERVIEWS))
+    staged = work.staged(windows, 1, progress.part(OVERVIEWS, OVERVIEWS)) if whole else []
     report: Report | None = None
-    wanted = parameters.adjustment is not Adjust.NONE
-    whole = side <= TIED_WHOLE_PX
-    staged: list[StagedImage] = []
-    if whole:
-        staged = work.staged(windows, 1, progress.part(OVERVIEWS, OVERVIEWS))
-    if wanted:
+    if work.refines:
         progress.report(OVERVIEWS, "tie points")
-        rpcs, report = work.adjusted(rpcs, staged or overviews, heights, control if whole else ())
-    ground = coarse_ground(
-        [
-            Overview(_layer(view), view.model(rpc), image.view.gsd_m * factor)
-            for view, rpc, image in zip(overviews, rpcs, images, strict=True)
-        ],
-        pairs,
-        heights,
-        target.grid.crs,
-        factor.bit_length() - 1,
-        progress.part(ADJUSTED, COARSE),
-    )
+        rpcs, report = work.adjusted(rpcs, staged or overviews, control if whole else ())
+    ground = work.ground(rpcs, overviews, target, progress.part(ADJUSTED, COARSE))
     target = _trimmed(target, ground, rpcs, images, pairs)
     if not whole:
-        x, y = outline(target.grid, PER_SIDE)
-        low, high = ground.range(x, y, 0.0)
-        narrow = (low - HEIGHTS_PAD_M, high + HEIGHTS_PAD_M)
-        windows = work.windows(rpcs, target.grid, narrow)
+        windows = work.windows(rpcs, target.grid, _narrowed(ground, target))
         staged = work.staged(windows, 1, progress.part(COARSE, STAGED))
     eyes = tuple(
         Eye(view, rpc, image.view.gsd_m, image.view.shape)
         for view, rpc, image in zip(staged, rpcs, images, strict=True)
     )
-    if wanted and not whole:
-        points = fine_points(eyes, ground, np.array(target.grid.bounds), progress.part(STAGED, 1.0))
-        affine = parameters.adjustment is Adjust.AFFINE
-        result = adjusted(images, rpcs, points, control, affine=affine)
-        eyes = tuple(replace(eye, rpc=rpc) for eye, rpc in zip(eyes, result.rpcs, strict=True))
-        report = result.report
+    if work.refines and not whole:
+        eyes, report = work.adjusted_finely(
+            eyes, ground, target, control, progress.part(STAGED, 1.0)
+        )
     notes = tuple(dict.fromkeys(note for view in staged for note in view.warnings))
     return Prepared(eyes, ground, target, factor.bit_length() - 2, report, notes)
 
@@ -158,7 +139,17 @@ class _Work:
     context: Context
     images: tuple[Image, ...]
     pairs: Sequence[ImagePair]
-    target: Target
+    heights: tuple[float, float]
+
+    @property
+    def refines(self) -> bool:
+        """Whether the models are to be refined."""
+        return self.parameters.adjustment is not Adjust.NONE
+
+    @property
+    def affine(self) -> bool:
+        """Whether by more than shifts."""
+        return self.parameters.adjustment is Adjust.AFFINE
 
     def windows(
         self, rpcs: Sequence[Rpc], grid: Grid, heights: tuple[float, float]
@@ -186,21 +177,19 @@ class _Work:
         self,
         rpcs: Sequence[Rpc],
         staged: Sequence[StagedImage],
-        heights: tuple[float, float],
         control: Sequence[ControlPoint],
     ) -> tuple[list[Rpc], Report]:
-        """Models refined by tie points of whole images."""
+        """Models refined by tie points of whole images, reduced or not."""
         factor = staged[0].factor
         ties = [
             TieImage(_layer(view), view.model(rpc)) for view, rpc in zip(staged, rpcs, strict=True)
         ]
-        points = rough_points(ties, heights, factor)
+        points = rough_points(ties, self.heights, factor)
         if factor == 1:
             for number, view in enumerate(staged):
                 points.row[number] += view.window.row
                 points.col[number] += view.window.col
-            affine = self.parameters.adjustment is Adjust.AFFINE
-            result = adjusted(self.images, rpcs, points, control, affine=affine)
+            result = adjusted(self.images, rpcs, points, control, affine=self.affine)
             return list(result.rpcs), result.report
         models = [tie.rpc for tie in ties]
         result = adjusted(self.images, models, points, (), affine=False, factor=factor)
@@ -208,6 +197,44 @@ class _Work:
             rpc.moved(shift.row * factor, shift.col * factor)
             for rpc, shift in zip(rpcs, result.corrections, strict=True)
         ], result.report
+
+    def adjusted_finely(
+        self,
+        eyes: Sequence[Eye],
+        ground: Ground,
+        target: Target,
+        control: Sequence[ControlPoint],
+        progress: Progress,
+    ) -> tuple[tuple[Eye, ...], Report]:
+        """Images with models refined by tie points at full resolution all over the ground."""
+        points = fine_points(eyes, ground, np.array(target.grid.bounds), progress)
+        rpcs = [eye.rpc for eye in eyes]
+        result = adjusted(self.images, rpcs, points, control, affine=self.affine)
+        refined = zip(eyes, result.rpcs, strict=True)
+        return tuple(replace(eye, rpc=rpc) for eye, rpc in refined), result.report
+
+    def ground(
+        self,
+        rpcs: Sequence[Rpc],
+        overviews: Sequence[StagedImage],
+        target: Target,
+        progress: Progress,
+    ) -> Ground:
+        """The coarse model of all ground that reduced images show."""
+        factor = overviews[0].factor
+        reduced = [
+            Overview(_layer(view), view.model(rpc), image.view.gsd_m * factor)
+            for view, rpc, image in zip(overviews, rpcs, self.images, strict=True)
+        ]
+        halvings = factor.bit_length() - 1
+        crs = target.grid.crs
+        return coarse_ground(reduced, self.pairs, self.heights, crs, halvings, progress)
+
+
+def _narrowed(ground: Ground, target: Target) -> tuple[float, float]:
+    """The heights for which pixels are made ready when the ground is known."""
+    low, high = ground.range(*outline(target.grid, PER_SIDE), 0.0)
+    return low - HEIGHTS_PAD_M, high + HEIGHTS_PAD_M
 
 
 def prism_window(

@@ -1,6 +1,9 @@
-"""Schemas of process descriptions as JSON Schema, which has validators."""
+"""Schemas of process descriptions as JSON Schema, which has validators; a trial declaration."""
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -22,3 +25,11 @@ def as_json_schema(schema: Any) -> Any:
 @pytest.fixture(scope="session")
 def json_schema() -> Callable[[Any], Any]:
     return as_json_schema
+
+
+@pytest.fixture(scope="session")
+def trial() -> ModuleType:
+    """A declaration to try requests on."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(Path(__file__).parent)
+        return import_module("trial_inputs")

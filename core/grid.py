@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+GEOGRAPHIC = "OGC:CRS84"
+"""Longitude and latitude on WGS 84, degrees, in this order."""
+
+
 @dataclass(frozen=True)
 class Grid:
     """Pixels on the ground.
@@ -51,7 +55,7 @@ class Grid:
         """Azimuth of grid north at the centre: clockwise from true north, degrees."""
         height, width = self.shape
         x, y = self.transform @ (width / 2, height / 2)
-        change = Transformer.from_crs(self.plane, "OGC:CRS84", always_xy=True)
+        change = Transformer.from_crs(self.plane, GEOGRAPHIC, always_xy=True)
         lon, lat = change.transform((x, x), (y, y + max(self.pixel_size)))
         azimuth, _, _ = Geod(ellps="WGS84").inv(lon[0], lat[0], lon[1], lat[1])
         return float(azimuth)

@@ -12,9 +12,7 @@ from pyproj import Transformer
 from scipy import ndimage
 
 from core.geometry.rpc import Floats, Rpc
-from core.grid import Grid
-
-GEOGRAPHIC = "OGC:CRS84"
+from core.grid import GEOGRAPHIC, Grid
 
 ROUNDS = 6
 """Steps from a height to the ground below a line of sight and back, at most."""

@@ -19,7 +19,7 @@ from pyproj import Transformer
 from scipy import ndimage
 
 from core.geometry.rpc import Flags, Floats, Rpc
-from core.grid import Grid
+from core.grid import GEOGRAPHIC, Grid
 from core.kernel import kernel
 from core.tiling import Window
 
@@ -39,8 +39,6 @@ of 1 m 0.84 to 0.87 are found; so 0.98, and 0.01 to 0.02 of the others are hidde
 
 RISE_M = 100.0
 """Height over which the slant of a line of sight is measured; the line is straight."""
-
-GEOGRAPHIC = "OGC:CRS84"
 
 
 class Slant(NamedTuple):

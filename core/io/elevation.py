@@ -25,12 +25,11 @@ from core.errors import (
     UnknownFormat,
 )
 from core.geometry.datum import ELLIPSOID, HIGHEST_M, LOWEST_M, HeightDatum, vertical_system
+from core.grid import GEOGRAPHIC
 from core.io.gdal import leash, open_dataset, raster_window, reading
 from core.tiling import Window, whole
 
 Floats = NDArray[np.float64]
-
-GEOGRAPHIC = "OGC:CRS84"
 
 DRIVERS = (
     "GTiff", "JP2OpenJPEG", "AAIGrid", "GRASSASCIIGrid", "SRTMHGT", "DTED", "USGSDEM", "GTX", "BT",

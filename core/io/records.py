@@ -20,7 +20,7 @@ from shapely.geometry.base import BaseGeometry
 
 import core
 from core.declare import File, Pipeline, Product, RasterProduct
-from core.grid import Grid
+from core.grid import GEOGRAPHIC, Grid
 
 STAC = "1.1.0"
 PROJECTION = "https://stac-extensions.github.io/projection/v2.0.0/schema.json"
@@ -223,7 +223,7 @@ def footprint(grid: Grid) -> tuple[BaseGeometry, tuple[float, float, float, floa
                for (a, b), (c, d) in zip(edges, edges[1:] + edges[:1], strict=True)
                for t in along[:-1]]  # fmt: skip
     ground = np.array([grid.transform @ (col * width, row * height) for col, row in corners])
-    change = Transformer.from_crs(grid.crs, "OGC:CRS84", always_xy=True)
+    change = Transformer.from_crs(grid.crs, GEOGRAPHIC, always_xy=True)
     lon, lat = change.transform(ground[:, 0], ground[:, 1])
     crosses = np.ptp(lon) > 180
     if crosses:

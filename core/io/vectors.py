@@ -23,12 +23,11 @@ from shapely.errors import ShapelyError
 from shapely.geometry.base import BaseGeometry
 
 from core.errors import SourceTooLarge, UnknownFormat
-from core.grid import Grid
+from core.grid import GEOGRAPHIC, Grid
 from core.io.gdal import leash
 
 MAX_BYTES = 128 << 20
 MAX_VERTICES = 5_000_000
-CRS84 = "OGC:CRS84"
 
 _SQLITE = b"SQLite format 3\0"
 _ALLOWED = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ}
@@ -115,7 +114,7 @@ def _moved(shape: BaseGeometry, source: str, crs: str) -> BaseGeometry:
 
 def _geojson(path: Path) -> Iterator[tuple[str, BaseGeometry]]:
     document = json.loads(path.read_bytes())
-    name = ((document.get("crs") or {}).get("properties") or {}).get("name", CRS84)
+    name = ((document.get("crs") or {}).get("properties") or {}).get("name", GEOGRAPHIC)
     for geometry in _geometries(document):
         yield name, shapely.from_geojson(json.dumps(geometry))
 

@@ -10,8 +10,8 @@ from core.declare import Source
 from core.errors import BadControl, Inconsistent, InputError
 from core.geometry.control import ControlPoint, ControlResidual, judged
 from core.geometry.datum import HeightDatum
-from core.geometry.ground import GEOGRAPHIC
 from core.geometry.rpc import Floats
+from core.grid import GEOGRAPHIC
 from core.io.control import ImageFrame, control_points
 from core.io.elevation import ElevationPrior, open_elevation
 from core.io.masks import user_mask

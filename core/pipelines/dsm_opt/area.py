@@ -15,10 +15,9 @@ from shapely.geometry.base import BaseGeometry
 
 from core.declare import Area
 from core.errors import NoOverlap, OutOfRange, UnsupportedGrid
-from core.geometry.ground import GEOGRAPHIC
 from core.geometry.rpc import Rpc
 from core.geometry.viewing import footprint
-from core.grid import Grid
+from core.grid import GEOGRAPHIC, Grid
 from core.io.areas import area_mask, area_window
 from core.pipelines.dsm_opt.declaration import DsmOptParameters
 from core.pipelines.dsm_opt.images import Image

@@ -14,9 +14,9 @@ from scipy import ndimage
 
 from core.errors import NothingMeasured
 from core.geometry.epipolar import EpipolarFrame, epipolar_frame
-from core.geometry.ground import GEOGRAPHIC, Ground
+from core.geometry.ground import Ground
 from core.geometry.rpc import Floats, Rpc
-from core.grid import Grid
+from core.grid import GEOGRAPHIC, Grid
 from core.matching.arrays import Layer
 from core.matching.speckle import speckles
 from core.matching.terrain import terrain

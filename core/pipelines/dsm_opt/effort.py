@@ -8,9 +8,9 @@ from pyproj import Transformer
 from shapely import union_all
 
 from core.compute import MIB
-from core.geometry.ground import GEOGRAPHIC
 from core.geometry.rational import metres_per_degree
 from core.geometry.rpc import Floats, Rpc
+from core.grid import GEOGRAPHIC
 from core.io.products.stereo import View
 from core.pipelines.dsm_opt.area import Target
 from core.pipelines.dsm_opt.declaration import DsmOptParameters

@@ -10,8 +10,8 @@ from scipy import ndimage
 
 from core.geometry.rpc import Flags, Floats, Rpc
 from core.geometry.viewing import line_of_sight
-from core.geometry.visibility import GEOGRAPHIC, Slant, halo, slant, visible
-from core.grid import Grid
+from core.geometry.visibility import Slant, halo, slant, visible
+from core.grid import GEOGRAPHIC, Grid
 from core.io.products.stereo.bands import BandPixels
 from core.matching.interpolation import sampled, spline_coefficients
 from core.pipelines.dsm_opt.filling import FilledSurface, Values
@@ -167,8 +167,7 @@ def by_incidence(lenses: tuple[Lens, ...], grid: Grid, height: float) -> list[in
 
 def geographic(grid: Grid, window: Window) -> tuple[Floats, Floats]:
     """Longitudes and latitudes of the centres of cells, degrees, (rows, cols)."""
-    plane = grid.system.sub_crs_list[0] if grid.system.is_compound else grid.system
-    change = Transformer.from_crs(plane, GEOGRAPHIC, always_xy=True)
+    change = Transformer.from_crs(grid.plane, GEOGRAPHIC, always_xy=True)
     rows, cols = (_nodes(count) for count in window.shape)
     down, right = np.meshgrid(rows + window.row + 0.5, cols + window.col + 0.5, indexing="ij")
     t = grid.transform

@@ -8,8 +8,7 @@ import numpy as np
 from pyproj import Transformer
 
 from core.declare import File
-from core.geometry.ground import GEOGRAPHIC
-from core.grid import Grid
+from core.grid import GEOGRAPHIC, Grid
 from core.io.blockwise import counted
 from core.io.pointcloud import MEDIA_TYPE, CloudPoints, write_laz
 from core.pipelines.dsm_opt.declaration import DsmOptParameters

@@ -9,9 +9,9 @@ from pyproj import Transformer
 from core.errors import NoOverlap
 from core.geometry.adjustment import Report
 from core.geometry.control import ControlPoint
-from core.geometry.ground import GEOGRAPHIC, Ground
+from core.geometry.ground import Ground
 from core.geometry.rpc import Rpc
-from core.grid import Grid
+from core.grid import GEOGRAPHIC, Grid
 from core.io.products.stereo import unpacked
 from core.io.products.stereo.staging import StagedImage, stage
 from core.matching.arrays import Layer

@@ -6,9 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from pyproj import Transformer
 
-from core.geometry.ground import GEOGRAPHIC
 from core.geometry.rpc import Floats, Rpc
-from core.grid import Grid
+from core.grid import GEOGRAPHIC, Grid
 from core.tiling import Window
 
 

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from pyproj import Transformer
 
 from core.declare import File, Output, RasterProduct
-from core.geometry.ground import GEOGRAPHIC
 from core.geometry.hillshade import hillshade
-from core.grid import Grid
+from core.grid import GEOGRAPHIC, Grid
 from core.io.blockwise import spread_over_threads
 from core.io.cog import write_cog
 from core.pipelines.dsm_opt.ancillary import WATER, fetched

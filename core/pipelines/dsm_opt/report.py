@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pyproj import Transformer
 
 from core.geometry.adjustment import Report
-from core.geometry.ground import GEOGRAPHIC
+from core.grid import GEOGRAPHIC
 from core.io.elevation import ElevationPrior
 from core.pipelines.dsm_opt.ancillary import elevation_of
 from core.pipelines.dsm_opt.declaration import DsmOptParameters

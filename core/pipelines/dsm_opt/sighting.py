@@ -10,10 +10,10 @@ from pyproj import Transformer
 
 from core.geometry.epipolar import EpipolarFrame, Positions, epipolar_frame
 from core.geometry.gridding import Points
-from core.geometry.ground import GEOGRAPHIC, Ground
+from core.geometry.ground import Ground
 from core.geometry.rpc import Floats
 from core.geometry.uncertainty import height_deviation
-from core.grid import Grid
+from core.grid import GEOGRAPHIC, Grid
 from core.io.products.stereo.staging import CLOUD, SATURATED, Pixels
 from core.matching.across import across
 from core.matching.arrays import Bits, Layer

@@ -11,9 +11,9 @@ from pyproj import Transformer
 
 from core.geometry.fusion import Fused, fused
 from core.geometry.gridding import Cells, gridded
-from core.geometry.ground import GEOGRAPHIC, Ground
+from core.geometry.ground import Ground
 from core.geometry.rpc import Floats
-from core.grid import Grid
+from core.grid import GEOGRAPHIC, Grid
 from core.io.masks import user_mask
 from core.matching.arrays import Bits
 from core.matching.speckle import speckles

@@ -232,7 +232,9 @@ def _round(block: _Block, state: _State, *, soft: bool) -> tuple[_State, _Soluti
     alone = normal(block.rpcs, control, control.seen, *fixed)
     trusted, pull = _trusted(alone, control)
     known = normal(block.rpcs, trusted, trusted.seen * pull, *fixed)
-    solution = _solved(block, state.z, ties, known, _tempered(block.tie, keep, scale))
+    # At first residuals are mostly what is to be estimated: as noise they would hide it.
+    spread = min(scale, 1.0) if soft else scale
+    solution = _solved(block, state.z, ties, known, _tempered(block.tie, keep, spread))
     change = (solution.z - state.z) * block.prior
     moved = _State(
         solution.z,

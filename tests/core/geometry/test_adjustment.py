@@ -106,6 +106,18 @@ def test_a_pair_shows_one_of_its_four_shifts(stereo_rpcs: Rpcs) -> None:
         )
 
 
+@pytest.mark.parametrize("count", [8, 12, 21])
+def test_a_large_bias_is_not_taken_for_noise_where_points_are_few(
+    stereo_rpcs: Rpcs, count: int
+) -> None:
+    true = pair_of(stereo_rpcs)
+    wrong, *points = block(true, count=count, seed=5)
+    result = adjust(wrong, *points, [2.0, 2.0])
+    assert abs(apart((wrong[0], wrong[1]), true)) > 1
+    assert abs(apart((result.rpcs[0], result.rpcs[1]), true)) < 4 * NOISE / np.sqrt(count)
+    assert result.report.rejected == 0
+
+
 def test_what_a_pair_shows_is_shared_by_the_priors(stereo_rpcs: Rpcs) -> None:
     wrong, *points = block(pair_of(stereo_rpcs))
     even = np.linalg.norm(shifts(adjust(wrong, *points, [4.0, 4.0])), axis=1)

@@ -132,3 +132,23 @@ def test_hidden_cells_are_told(steps, tmp_path) -> None:
     lost = hidden & (reasons != 0)
     assert lost.sum() > 100
     assert ((reasons[lost] & told) != 0).mean() > 0.8
+
+
+def test_images_too_large_to_be_tied_whole_are_refined_as_well(
+    steps, tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Roughly from reduced images, then from pieces of ground at full resolution."""
+    biased = scene("relief", disturbances=UNBIASED._replace(bias_px=(2.0, 3.0)), seed=46)
+    at_once = steps.made(biased, tmp_path / "whole", true_model=False)
+    monkeypatch.setattr("core.pipelines.dsm_opt.preparation.TIED_WHOLE_PX", 128)
+    monkeypatch.setattr("core.pipelines.dsm_opt.orientation.BLOCK_PX", 160)
+    twice = steps.made(biased, tmp_path / "pieces", true_model=False)
+    assert twice.ready.report.points > 30
+    assert max(abs(pair.after_px) for pair in twice.ready.report.pairs) < 0.05
+    first, second = (one.plane("height") for one in (at_once, twice))
+    truth = biased.truth(twice.job.target.grid)
+    known = truth.measurable() & np.isfinite(second)
+    assert known.sum() > 0.98 * truth.measurable().sum()
+    assert nmad((second - truth.height)[known]) < 0.6
+    assert first.shape == second.shape
+    assert nmad((first - second)[known & np.isfinite(first)]) < 0.1

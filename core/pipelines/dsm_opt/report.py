@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from pyproj import Transformer
 
 from core.geometry.adjustment import Report
+from core.geometry.block_report import NORMAL
 from core.grid import GEOGRAPHIC
 from core.io.elevation import ElevationPrior
 from core.pipelines.dsm_opt.ancillary import elevation_of
@@ -40,9 +41,6 @@ SIDE = 1024
 
 SAMPLE = 1_000_000
 """Cells from which percentiles are taken, about."""
-
-NORMAL = 1.4826
-"""Standard deviation of normal errors over the median of their sizes."""
 
 
 def surface_report(

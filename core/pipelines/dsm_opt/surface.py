@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 import core
 from core.errors import NothingMeasured
+from core.geometry.block_report import NORMAL
 from core.io.blockwise import counted, spread
 from core.pipelines.dsm_opt.model import PLANES, Consistency, Surface
 from core.pipelines.dsm_opt.tiles import BIN_M, BINS, Job, TileResult, make_tile
@@ -19,9 +20,6 @@ from core.tiling import Window
 from core.workspace import Context
 
 NPZ = ".npz"
-
-NORMAL = 1.4826
-"""Standard deviation of normal errors over the median of their sizes."""
 
 
 def surface_of(

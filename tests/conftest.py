@@ -3,7 +3,9 @@
 import os
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -46,6 +48,18 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the shared data is not there (OPTIGROUND_SHARED names its folder)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def beside() -> Callable[[str, str], ModuleType]:
+    """Imports a helper by its name from beside a file of tests."""
+
+    def helper(file: str, name: str) -> ModuleType:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.syspath_prepend(Path(file).parent)
+            return import_module(name)
+
+    return helper
 
 
 RAW_OR_DOCUMENT = {"type": "string", "enum": ["raw", "document"], "default": "raw"}

@@ -1,8 +1,6 @@
 """Schemas of process descriptions as JSON Schema, which has validators; a trial declaration."""
 
 from collections.abc import Callable, Mapping
-from importlib import import_module
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -28,8 +26,6 @@ def json_schema() -> Callable[[Any], Any]:
 
 
 @pytest.fixture(scope="session")
-def trial() -> ModuleType:
+def trial(beside: Callable[..., ModuleType]) -> ModuleType:
     """A declaration to try requests on."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(Path(__file__).parent)
-        return import_module("trial_inputs")
+    return beside(__file__, "trial_inputs")

@@ -1,4 +1,4 @@
-"""Runs MPIC-OPT in this process and reads what it wrote; what DSM-OPT makes of images."""
+"""Runs MPIC-OPT in this process; images, surveys and whole jobs of DSM-OPT on simulated scenes."""
 
 import json
 import warnings
@@ -6,7 +6,6 @@ from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, partial
-from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -34,8 +33,6 @@ from core.progress import Progress
 from core.simulate.fault import texture
 from core.simulate.stereo.making import Stereo, make_stereo
 from core.workspace import Context, Workspace
-
-HERE = Path(__file__).parent
 
 NORTH_UP = Affine(10, 0, 400000, 0, -10, 4700000)
 
@@ -254,23 +251,18 @@ def surveyed(plain_pair: tuple[Path, ...], tmp_path: Path) -> Callable[..., dict
     return written
 
 
-def beside(name: str) -> ModuleType:
-    """A module of this folder."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(HERE)
-        return import_module(name)
-
-
 @pytest.fixture(scope="session")
-def steps() -> ModuleType:
+def steps(beside: Callable[..., ModuleType]) -> ModuleType:
     """The steps of DSM-OPT, one by one."""
-    return beside("stereo_steps")
+    return beside(__file__, "stereo_steps")
 
 
 @pytest.fixture(scope="session")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
+def place(
+    beside: Callable[..., ModuleType], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., Any]:
     """A simulated scene on which DSM-OPT is run; unless told otherwise its models are true."""
-    jobs = beside("stereo_jobs")
+    jobs = beside(__file__, "stereo_jobs")
 
     def opened(stereo: Stereo, write: Callable[[Path], tuple[Path, ...]] | None = None) -> Any:
         folder = tmp_path_factory.mktemp("place")

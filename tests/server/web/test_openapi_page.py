@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,7 +20,6 @@ from server import api_page
 from server.app import create_app
 from server.settings import Settings
 
-HERE = Path(__file__).parent
 PREFIX = "/optiground"
 KEY = "a-key-of-ada"
 PICTURE = base64.b64decode(
@@ -30,14 +28,11 @@ PICTURE = base64.b64decode(
 
 
 @pytest.fixture(scope="module")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def chromium(beside, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     program = shutil.which("chromium") or shutil.which("google-chrome")
     if program is None:
         pytest.skip("there is no browser (Debian: apt-get install chromium)")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(HERE)
-        from chromium import Browser
-    browser = Browser(program, tmp_path_factory.mktemp("profile"))
+    browser = beside(__file__, "chromium").Browser(program, tmp_path_factory.mktemp("profile"))
     yield browser
     browser.close()
 

@@ -21,8 +21,9 @@ from core.errors import BadRaster, DiskFull, UnknownFormat
 from core.grid import Grid
 from core.tiling import Window
 
-CACHE_MIB = 64
-"""GDAL's block cache.  Its default is a twentieth of the machine's memory, for each process."""
+CACHE_BYTES = 64 << 20
+"""GDAL's block cache.  Its default is a twentieth of the machine's memory, for each process.  All
+bands of a block of JPEG 2000 are decoded together, and have to stay until each was read."""
 
 DRIVERS = ("GTiff", "JP2OpenJPEG")
 """Formats of users' rasters.  A COG is a GTiff.  No VRT: it would open what it names."""
@@ -31,7 +32,7 @@ BLOCK = 512
 """Side of the tiles of what is written."""
 
 OPTIONS: dict[str, object] = {
-    "GDAL_CACHEMAX": CACHE_MIB,
+    "GDAL_CACHEMAX": CACHE_BYTES,
     # Side files (.aux.xml, .msk, .ovr) are opened by any driver, so none is looked for.
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
     "GDAL_PAM_ENABLED": "NO",
@@ -77,13 +78,16 @@ def opened(path: str | Path, *, pointer: str = "") -> Iterator[rasterio.DatasetR
 
 
 def open_dataset(
-    path: str | Path, *, drivers: tuple[str, ...] = DRIVERS, pointer: str = ""
+    path: str | Path, *, drivers: tuple[str, ...] = DRIVERS, pointer: str = "", **options: int
 ) -> rasterio.DatasetReader:
-    """As :func:`opened`, for callers that keep the dataset; they enter :func:`leash` themselves."""
+    """As :func:`opened`, for callers that keep the dataset; they enter :func:`leash` themselves.
+
+    `options` are those of GDAL's drivers, such as ``overview_level``.
+    """
     causes: list[Exception] = []
     for driver in drivers:
         try:
-            return rasterio.open(path, driver=driver)
+            return rasterio.open(path, driver=driver, **options)
         except (RasterioError, CRSError, ValueError) as error:
             causes.append(error)
     raise UnknownFormat(

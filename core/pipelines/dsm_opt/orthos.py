@@ -24,12 +24,12 @@ from core.io.products.stereo.view import View
 from core.pipelines.dsm_opt.ancillary import WATER, fetched
 from core.pipelines.dsm_opt.declaration import DsmOptParameters
 from core.pipelines.dsm_opt.filling import Layers, filled_surface
-from core.pipelines.dsm_opt.images import Image
 from core.pipelines.dsm_opt.model import Model
 from core.pipelines.dsm_opt.orientation import Eye
 from core.pipelines.dsm_opt.orthography import (
     SPLINE_PX,
     Lens,
+    Pixels,
     Screen,
     best_of,
     by_incidence,
@@ -185,7 +185,9 @@ def _lenses(
     found = []
     if parameters.orthoimages:
         for image, eye in zip(model.images, eyes, strict=True):
-            found.append(_lens(image, eye, scratch, progress))
+            # Its pixels are there already: they were matched.
+            pixels = eye.image.bands or OneBand(eye.image)
+            found.append(_lens(image.view, image.key, eye.rpc, pixels))
     if parameters.colour_orthoimages:
         for image, eye in zip(model.images, eyes, strict=True):
             if image.view.colour is not None:
@@ -194,26 +196,14 @@ def _lenses(
                 )
                 view = unpacked(image.view.colour, scratch / "unpacked")
                 window = _window_of(rpc, view, model.target.grid, heights)
-                found.append(_of_bands(view, f"{image.key}-colour", rpc, window, scratch, progress))
+                key = f"{image.key}-colour"
+                staged = stage_bands(view, window, scratch / "bands" / key, progress)
+                found.append(_lens(view, key, rpc, staged))
     return tuple(found)
 
 
-def _lens(image: Image, eye: Eye, scratch: Path, progress: Progress) -> Lens:
-    view = image.view
-    if len(view.bands) == 1:
-        # Its pixels are there already: they were matched.
-        return Lens(
-            image.key, view.name, view.bands, view.dtype, view.gsd_m, eye.rpc, OneBand(eye.image)
-        )
-    view = unpacked(view, scratch / "unpacked")
-    return _of_bands(view, image.key, eye.rpc, eye.image.window, scratch, progress)
-
-
-def _of_bands(
-    view: View, key: str, rpc: Rpc, window: Window, scratch: Path, progress: Progress
-) -> Lens:
-    staged = stage_bands(view, window, scratch / "bands" / key, progress)
-    return Lens(key, view.name, view.bands, view.dtype, view.gsd_m, rpc, staged)
+def _lens(view: View, key: str, rpc: Rpc, pixels: Pixels) -> Lens:
+    return Lens(key, view.name, view.bands, view.dtype, view.gsd_m, rpc, pixels)
 
 
 def _window_of(rpc: Rpc, view: View, grid: Grid, heights: tuple[float, float]) -> Window:

@@ -12,8 +12,7 @@ from core.geometry.control import ControlPoint
 from core.geometry.ground import Ground
 from core.geometry.rpc import Rpc
 from core.grid import GEOGRAPHIC, Grid
-from core.io.products.stereo import unpacked
-from core.io.products.stereo.staging import StagedImage, stage
+from core.io.products.stereo.staging import StagedImage
 from core.matching.arrays import Layer
 from core.matching.tiepoints import TieImage
 from core.pipelines.dsm_opt.area import Target, cells_holding
@@ -24,6 +23,7 @@ from core.pipelines.dsm_opt.images import Image
 from core.pipelines.dsm_opt.orientation import Eye, adjusted, fine_points, rough_points
 from core.pipelines.dsm_opt.pairing import ImagePair
 from core.pipelines.dsm_opt.prism import outline, prism
+from core.pipelines.dsm_opt.supply import Supply, supply
 from core.progress import Progress
 from core.tiling import Window
 from core.workspace import Context
@@ -108,8 +108,9 @@ def prepared(
     windows = work.windows(rpcs, target.grid, heights)
     side = max(max(window.shape) for window in windows)
     factor, whole = _factor(side), side <= TIED_WHOLE_PX
-    overviews = work.staged(windows, factor, progress.part(0, OVERVIEWS))
-    staged = work.staged(windows, 1, progress.part(OVERVIEWS, OVERVIEWS)) if whole else []
+    supplies = work.supplies(windows, factor, small=whole)
+    overviews = _overviews(supplies, progress.part(0, OVERVIEWS))
+    staged = _full(supplies, windows, progress.part(OVERVIEWS, OVERVIEWS)) if whole else []
     report: Report | None = None
     if work.refines:
         progress.report(OVERVIEWS, "tie points")
@@ -118,7 +119,7 @@ def prepared(
     target = _trimmed(target, ground, rpcs, images, pairs)
     if not whole:
         windows = work.windows(rpcs, target.grid, _narrowed(ground, target))
-        staged = work.staged(windows, 1, progress.part(COARSE, STAGED))
+        staged = _full(supplies, windows, progress.part(COARSE, STAGED))
     eyes = tuple(
         Eye(view, rpc, image.view.gsd_m, image.view.shape)
         for view, rpc, image in zip(staged, rpcs, images, strict=True)
@@ -160,18 +161,20 @@ class _Work:
             for rpc, image in zip(rpcs, self.images, strict=True)
         ]
 
-    def staged(
-        self, windows: Sequence[Window], factor: int, progress: Progress
-    ) -> list[StagedImage]:
-        """Windows of all images on scratch."""
-        scratch = self.context.workspace.scratch
-        found = []
-        for number, (image, window) in enumerate(zip(self.images, windows, strict=True)):
-            span = progress.part(number / len(windows), (number + 1) / len(windows))
-            view = unpacked(image.view, scratch / "unpacked")
-            path = scratch / f"image{image.number}-{factor}"
-            found.append(stage(view, window, path, factor, span))
-        return found
+    def supplies(self, windows: Sequence[Window], factor: int, *, small: bool) -> list[Supply]:
+        """What decodes each image."""
+        return [
+            supply(
+                image.view,
+                window,
+                factor,
+                self.context.workspace.scratch,
+                f"image{image.number}",
+                small=small,
+                all_bands=self.parameters.orthoimages and len(image.view.bands) > 1,
+            )
+            for image, window in zip(self.images, windows, strict=True)
+        ]
 
     def adjusted(
         self,
@@ -229,6 +232,22 @@ class _Work:
         halvings = factor.bit_length() - 1
         crs = target.grid.crs
         return coarse_ground(reduced, self.pairs, self.heights, crs, halvings, progress)
+
+
+def _overviews(supplies: Sequence[Supply], progress: Progress) -> list[StagedImage]:
+    spans = _spans(progress, len(supplies))
+    return [one.overview(span) for one, span in zip(supplies, spans, strict=True)]
+
+
+def _full(
+    supplies: Sequence[Supply], windows: Sequence[Window], progress: Progress
+) -> list[StagedImage]:
+    spans = _spans(progress, len(supplies))
+    return [one.full(part, span) for one, part, span in zip(supplies, windows, spans, strict=True)]
+
+
+def _spans(progress: Progress, count: int) -> list[Progress]:
+    return [progress.part(number / count, (number + 1) / count) for number in range(count)]
 
 
 def _narrowed(ground: Ground, target: Target) -> tuple[float, float]:

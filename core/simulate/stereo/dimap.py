@@ -31,6 +31,7 @@ def write_dimap(
     tile: int = 4096,
     jpeg2000: bool = False,
     kinds: tuple[Callable[[View], Product], ...] = (panchromatic,),
+    **options: object,
 ) -> Path:
     """Write a delivery of one product per view, or of several.
 
@@ -44,6 +45,8 @@ def write_dimap(
         Whether pixels are losslessly compressed JPEG 2000 instead of TIFF.
     kinds
         What is made of every view: a bundle is ``(panchromatic, multispectral)``.
+    options
+        How GDAL's driver writes pixels.
 
     Returns
     -------
@@ -57,7 +60,7 @@ def write_dimap(
         name, band = form.product(product, job, number), form.band(product.kind)
         folder = root / f"IMG_{form.satellite}_{band}_{number:03d}"
         (folder / "MASKS").mkdir(parents=True)
-        files = tiles(folder, f"IMG_{name}", product.pixels, tile, jpeg2000=jpeg2000)
+        files = tiles(folder, f"IMG_{name}", product.pixels, tile, jpeg2000=jpeg2000, **options)
         picture(folder / f"PREVIEW_{name}.JPG", product.pixels, 1000)
         picture(folder / f"ICON_{name}.JPG", product.pixels, 128)
         write_xml(folder / "MASKS" / f"CLD_{name}_MSK.GML", cloud_mask(product.view, form.origin))

@@ -42,9 +42,18 @@ def write_pixels(path: Path, pixels: Pixels, *, jpeg2000: bool = False, **option
 
 
 def tiles(
-    folder: Path, name: str, pixels: Pixels, size: int, *, jpeg2000: bool = False
+    folder: Path,
+    name: str,
+    pixels: Pixels,
+    size: int,
+    *,
+    jpeg2000: bool = False,
+    **options: object,
 ) -> list[list[Path]]:
-    """Write an image as files R1C1, R1C2, … of `size` rows and columns; the last are smaller."""
+    """Write an image as files R1C1, R1C2, … of `size` rows and columns; the last are smaller.
+
+    `options` are those of GDAL's driver.
+    """
     suffix = ".JP2" if jpeg2000 else ".TIF"
     return [
         [
@@ -52,6 +61,7 @@ def tiles(
                 folder / f"{name}_R{i + 1}C{j + 1}{suffix}",
                 np.ascontiguousarray(pixels[..., row : row + size, col : col + size]),
                 jpeg2000=jpeg2000,
+                **options,
             )
             for j, col in enumerate(range(0, pixels.shape[-1], size))
         ]

@@ -71,17 +71,10 @@ def made(
     """The surface of a scene, in tiles of a side in cells where one is given."""
     (folder / "views").mkdir(parents=True, exist_ok=True)
     paths = stereo.write(folder / "views", true_model=true_model)
-    views = sorted(open_views(paths, scratch=folder), key=lambda view: view.name)
-    images = [Image(number, view, view.name) for number, view in enumerate(views, 1)]
-    sources = tuple(Source(href=f"file:{path}") for path in paths)
     values = {"resolution": RESOLUTION, "output_crs": stereo.scene.crs, **given}
-    parameters = DsmOptParameters(images=sources, **values)
-    pairs = pairs_of(parameters, images)
-    target = target_of(parameters, images, pairs)
-    heights = searched_heights(parameters, images)
     with executor() as pool:
         context = bare(folder / "job", pool)
-        ready = prepared(parameters, context, images, pairs, target, heights, QUIET)
+        parameters, images, pairs, ready = readied(paths, context, **values)
         job = Job(
             target=replace(ready.target, tile=tile or ready.target.tile),
             ground=ready.ground,
@@ -92,3 +85,22 @@ def made(
         )
         surface, _ = surface_of(job, context, QUIET)
     return Made(stereo, parameters, context, images, pairs, ready, job, surface)
+
+
+def readied(
+    paths: Sequence[Path], context: Context, **given: object
+) -> tuple[DsmOptParameters, Sequence[Image], Sequence[ImagePair], Prepared]:
+    """Images as they are before they are matched."""
+    views = sorted(open_views(paths, scratch=context.workspace.scratch), key=lambda view: view.name)
+    images = [Image(number, view, view.name) for number, view in enumerate(views, 1)]
+    sources = tuple(Source(href=f"file:{path}") for path in paths)
+    parameters = DsmOptParameters(images=sources, **given)
+    pairs = pairs_of(parameters, images)
+    target = target_of(parameters, images, pairs)
+    heights = searched_heights(parameters, images)
+    return (
+        parameters,
+        images,
+        pairs,
+        prepared(parameters, context, images, pairs, target, heights, QUIET),
+    )

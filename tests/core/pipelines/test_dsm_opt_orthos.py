@@ -76,7 +76,12 @@ def written(
     surface.write(grid.window, layers | {"height": truth.height.astype(np.float32)})
     eyes = [
         Eye(
-            stage(image.view, Window(0, 0, 256, 256), folder / f"staged{image.number}"),
+            stage(
+                image.view,
+                Window(0, 0, 256, 256),
+                folder / f"staged{image.number}",
+                all_bands=len(image.view.bands) > 1,
+            ),
             refined(image.view, true),
             0.5,
             image.view.shape,

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.io.planes import Plane
-from core.io.products.stereo.strips import strips
+from core.io.products.stereo.pieces import Piece, known_in, pieces
 from core.io.products.stereo.view import View
 from core.progress import QUIET, Progress
 from core.tiling import Window, whole
@@ -60,6 +60,14 @@ class StagedBands:
         values *= weights
         return BandPixels(values, weights)
 
+    def write(self, piece: Piece, nodata: float | None) -> None:
+        """Keep a piece of all bands."""
+        target = piece.window.inside(self.window)
+        known = known_in(piece.bands, nodata)
+        self.known.write(target, known)
+        for plane, band in zip(self.bands, piece.bands, strict=True):
+            plane.write(target, np.where(known, band, 0))
+
 
 def stage_bands(
     view: View, window: Window, folder: Path, progress: Progress = QUIET
@@ -75,18 +83,27 @@ def stage_bands(
     folder
         Of the planes; made.
     """
-    part = window & whole(view.shape)
-    folder.mkdir(parents=True, exist_ok=True)
-    numbers = range(1, len(view.bands) + 1)
-    planes = tuple(Plane(folder / f"band{number}", part.shape, view.dtype) for number in numbers)
-    staged = StagedBands(part, planes, Plane(folder / "known", part.shape, np.uint8))
-    if part.empty:
+    staged = band_planes(view, window & whole(view.shape), folder)
+    if staged.window.empty:
         return staged
-    for strip, values, known in strips(view, numbers, part):
-        target = strip.inside(part)
-        staged.known.write(target, known)
-        for plane, band in zip(planes, values, strict=True):
-            plane.write(target, band)
-        done = (target.row + target.height) / part.height
-        progress.report(done, f"reading {view.name}, {done:.0%}")
+    done = 0
+    for piece in pieces(view, band_numbers(view), staged.window):
+        staged.write(piece, view.nodata)
+        done += piece.window.height * piece.window.width
+        share = done / (staged.window.height * staged.window.width)
+        progress.report(share, f"reading {view.name}, {share:.0%}")
     return staged
+
+
+def band_planes(view: View, window: Window, folder: Path) -> StagedBands:
+    """Planes for all bands of a window inside a view, to be written, or written already."""
+    folder.mkdir(parents=True, exist_ok=True)
+    planes = tuple(
+        Plane(folder / f"band{number}", window.shape, view.dtype) for number in band_numbers(view)
+    )
+    return StagedBands(window, planes, Plane(folder / "known", window.shape, np.uint8))
+
+
+def band_numbers(view: View) -> range:
+    """Of all bands, from 1."""
+    return range(1, len(view.bands) + 1)

@@ -36,11 +36,16 @@ class CloudMask:
     shapes: tuple[BaseGeometry, ...] = ()
     note: str = ""
 
-    def cloudy(self, window: Window) -> NDArray[np.bool_]:
-        """Pixels of a window of the image whose centres lie under a cloud."""
+    def cloudy(self, window: Window, level: int = 1) -> NDArray[np.bool_]:
+        """Pixels of a window whose centres lie under a cloud.
+
+        Each stands for the `level`-th pixel of the image, the first one for its first.
+        """
         if not self.shapes:
             return np.zeros(window.shape, np.bool_)
-        place = Affine.translation(window.col, window.row)
+        first = (1 - level) / 2
+        place = Affine.translation(first, first) @ Affine.scale(level)
+        place = place @ Affine.translation(window.col, window.row)
         burnt = rasterize(self.shapes, out_shape=window.shape, transform=place, dtype="uint8")
         cloudy: NDArray[np.bool_] = burnt != 0
         return cloudy

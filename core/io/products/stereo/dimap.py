@@ -22,7 +22,7 @@ from core.io.products.stereo.images import (
 )
 from core.io.products.stereo.models import first_pixel, model_in_xml, read_model
 from core.io.products.stereo.mosaic import MAX_TILES, assembled
-from core.io.products.stereo.single import depth_warnings, whole_name
+from core.io.products.stereo.single import depth_warnings, nodata_of, whole_name
 from core.io.products.stereo.view import Kind, View, angle_warnings, looking, luminance
 
 _LEVELS = ("", "SENSOR", "PRIMARY")
@@ -202,7 +202,7 @@ def open_dimap(files: Files, product: Product, scratch: Path) -> View:
         sensor=_sensor(root),
         level=xml.text(root, "PROCESSING_LEVEL") or "SENSOR",
         time=_time(root, centre, product.name),
-        nodata=special.get("NODATA", header.nodata),
+        nodata=special.get("NODATA", nodata_of(header)),
         saturated=special.get("SATURATED"),
         bits=min(int(bits), header.bits),
         cloud=_cloud(files, product),

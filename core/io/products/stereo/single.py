@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
+import numpy as np
+
 from core.errors import RpcMissing, WrongLevel
 from core.geometry.rpc import Rpc
 from core.io.products.stereo.files import Entry, Files
@@ -129,7 +131,7 @@ def view_of(header: Header, rpc: Rpc, name: str, notes: tuple[str, ...] = ()) ->
         azimuth_deg=seen.azimuth_deg,
         incidence_deg=seen.incidence_deg,
         time=header.time or time_in_name(name),
-        nodata=header.nodata,
+        nodata=nodata_of(header),
         saturated=2.0**header.bits - 1 if 8 < header.bits < 16 else None,
         bits=header.bits,
         control=header.control,
@@ -138,6 +140,17 @@ def view_of(header: Header, rpc: Rpc, name: str, notes: tuple[str, ...] = ()) ->
         pointer=header.entry.pointer,
         warnings=(*notes, *depth_warnings(name, header.dtype)),
     )
+
+
+def nodata_of(header: Header) -> float | None:
+    """The stored value that means no data.
+
+    Where the file does not tell it is 0, which no sensor of 11 or 12 bits records.  Images of 8
+    bits were stretched: their zeros are dark pixels.
+    """
+    if header.nodata is None and np.dtype(header.dtype).itemsize > 1:
+        return 0.0
+    return header.nodata
 
 
 def matched(header: Header) -> tuple[int, ...]:

@@ -98,7 +98,7 @@ class View:
     time
         Of the acquisition (UTC).
     nodata, saturated
-        Stored values that mean no data and saturation; None where not known.
+        Stored values that mean no data and saturation; None where there is no such value.
     bits
         Of the recorded values, at most those of `dtype`.
     cloud

@@ -3,6 +3,7 @@ import pytest
 from scipy import ndimage, optimize
 
 from core.matching import disparity as module
+from core.matching import steps
 from core.matching.arrays import Layer
 from core.matching.disparity import finished, radiometry, refined
 from core.matching.radiometry import Radiometry
@@ -140,7 +141,7 @@ def slow_step(
             for m in range(j - reach, j + reach + 1):
                 fall = 0.4 * ((k - i) ** 2 + (m - j) ** 2) / reach**2
                 alike = 1 + abs(left[k, m] - left[i, j]) / (module.PLANE_LIKENESS * noise)
-                if abs(start[k, m] - start[i, j]) <= module.STEP:
+                if abs(start[k, m] - start[i, j]) <= steps.STEP:
                     above = start[k, m] - start[i, j]
                     rows.append(((1 - fall) * trust(k, m) / alike, k - i, m - j, above))
         weight, y, x, above = np.array(rows).T
@@ -155,7 +156,7 @@ def slow_step(
     for k in range(i - radius, i + radius + 1):
         for m in range(j - radius, j + radius + 1):
             level = plane(k, m)
-            if abs(level - own) > module.STEP:
+            if abs(level - own) > steps.STEP:
                 continue
             weight = np.exp(-((k - i) ** 2 + (m - j) ** 2) / (2 * width**2))
             weight /= 1 + abs(left[k, m] - left[i, j]) / (LIKENESS * noise)
@@ -166,7 +167,7 @@ def slow_step(
     weight, a, b, g, q = np.array(rows).T
     share = weight / weight.sum()
     gain = np.sqrt((share @ (a - share @ a) ** 2) / (share @ (b - share @ b) ** 2))
-    gain = np.clip(gain, 1 / module.GAIN_RANGE, module.GAIN_RANGE)
+    gain = np.clip(gain, 1 / steps.GAIN_RANGE, steps.GAIN_RANGE)
     prior = 2 * (noise / module.ROUGHNESS) ** 2 / (2 * np.pi * 1.5**2)
 
     def cost(unknown: np.ndarray) -> float:

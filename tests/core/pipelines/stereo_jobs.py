@@ -1,17 +1,23 @@
-"""Whole jobs of DSM-OPT on a simulated scene, each run once, and what is true of their results."""
+"""Whole jobs of DSM-OPT on a simulated scene, each run once, and what is true of their results.
+
+Pictures are half of the time of so small a job: they are drawn only where they are asked for.
+"""
 
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import rasterio
 from numpy.typing import NDArray
 from pyproj import Transformer
 
+from core.declare import SourcePolicy, validate
 from core.grid import Grid
 from core.pipelines.dsm_opt.declaration import DSM_OPT, DsmOptOutputs
 from core.pipelines.dsm_opt.run import run
@@ -20,6 +26,8 @@ from core.simulate.stereo.making import Stereo
 from core.simulate.stereo.truth import Truth
 
 Raster = NDArray[Any]
+
+truth_of = cache(Stereo.truth)
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +50,7 @@ class Result:
 
     @property
     def truth(self) -> Truth:
-        return self.stereo.truth(self.grid)
+        return truth_of(self.stereo, self.grid)
 
     @property
     def error(self) -> Raster:
@@ -74,14 +82,27 @@ class Place:
     done: dict[str, Result] = field(default_factory=dict)
 
     def __call__(self, **inputs: Any) -> Result:
-        """The result of a request; the same request is run once."""
-        key = json.dumps(inputs, sort_keys=True)
+        """The result of a request, without pictures.
+
+        The same request is run once, whether it names defaults or not.
+        """
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("core.pipelines.dsm_opt.run.write_pictures", lambda *given: ())
+            return self._once(inputs, "")
+
+    def illustrated(self, **inputs: Any) -> Result:
+        """The same with its pictures."""
+        return self._once(inputs, "illustrated ")
+
+    def _once(self, inputs: dict[str, Any], kind: str) -> Result:
+        given = inputs | {"images": [{"href": path.as_uri()} for path in self.paths]}
+        request = validate(DSM_OPT, json.dumps({"inputs": given}), SourcePolicy(roots=("/",)))
+        key = kind + json.dumps(request.document, sort_keys=True)
         if key not in self.done:
-            self.done[key] = self._run(self.folder / f"job{len(self.done)}", inputs)
+            self.done[key] = self._run(self.folder / f"job{len(self.done)}", given)
         return self.done[key]
 
-    def _run(self, folder: Path, inputs: dict[str, Any]) -> Result:
-        given = inputs | {"images": [{"href": path.as_uri()} for path in self.paths]}
+    def _run(self, folder: Path, given: dict[str, Any]) -> Result:
         with ThreadPoolExecutor(2) as pool:
             parameters, context, _ = self.context(folder, given, pool, DSM_OPT)
             outputs = run(parameters, context)

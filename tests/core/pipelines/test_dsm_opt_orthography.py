@@ -71,8 +71,13 @@ def lens_of(key: str, rpc: RPC, pixels: np.ndarray, gsd: float, bands=("P",)) ->
 
 
 @cache
+def scene(kind: str) -> Stereo:
+    return make_stereo(kind, "pair", shape=(320, 320), seed=21, disturbances=CALM, relief_m=150.0)
+
+
+@cache
 def simulated(kind: str, cell: float = 0.5) -> tuple[Stereo, Truth, Screen, tuple[Lens, ...]]:
-    stereo = make_stereo(kind, "pair", shape=(320, 320), seed=21, disturbances=CALM, relief_m=150.0)
+    stereo = scene(kind)
     truth = stereo.truth(stereo.grid(cell))
     height = truth.height.astype(np.float32)
     screen = Screen(FilledSurface(Heights(height), truth.grid), float(height.max()))

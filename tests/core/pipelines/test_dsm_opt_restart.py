@@ -27,13 +27,12 @@ COMPARED = (
 PATIENCE_S = 240.0
 
 Order = Callable[[str], Path]
+Shape = tuple[int, int]
 
 
-@pytest.fixture(scope="module")
-def order(tmp_path_factory: pytest.TempPathFactory) -> Order:
-    """Prepares a job on four tiles and gives its directory."""
-    folder = tmp_path_factory.mktemp("restart")
-    stereo = make_stereo(shape=(620, 620), kind="plain", seed=47, disturbances=UNBIASED, samples=1)
+def order_of(folder: Path, shape: Shape, workers: int) -> Order:
+    """Prepares jobs and gives their directories."""
+    stereo = make_stereo(shape=shape, kind="plain", seed=47, disturbances=UNBIASED, samples=1)
     views = folder / "views"
     views.mkdir()
     images = [{"href": f"file://{path}"} for path in stereo.write(views, true_model=True)]
@@ -42,7 +41,9 @@ def order(tmp_path_factory: pytest.TempPathFactory) -> Order:
     document = validate(PIPELINES["dsm-opt"], raw, policy).document
 
     def prepared(name: str) -> Path:
-        prepare(folder / name, JobRequest("dsm-opt", document, policy))
+        prepare(
+            folder / name, JobRequest("dsm-opt", document, policy, compute={"workers": workers})
+        )
         return folder / name
 
     return prepared
@@ -73,9 +74,16 @@ def finished(directory: Path) -> dict[str, int]:
     return seen
 
 
-def test_a_killed_job_makes_only_unfinished_tiles_again_and_equal_bits(order: Order) -> None:
+@pytest.mark.parametrize(
+    ("shape", "workers", "count"),
+    [((140, 700), 1, 2), pytest.param((620, 620), 2, 4, marks=pytest.mark.slow)],
+)
+def test_a_killed_job_makes_only_unfinished_tiles_again_and_equal_bits(
+    tmp_path: Path, shape: Shape, workers: int, count: int
+) -> None:
+    order = order_of(tmp_path, shape, workers)
     whole, killed = order("whole"), order("killed")
-    assert len(finished(whole)) == 4
+    assert len(finished(whole)) == count
     process = started(killed)
     end = time.monotonic() + PATIENCE_S
     while not checkpoints(killed) and process.poll() is None and time.monotonic() < end:
@@ -83,10 +91,10 @@ def test_a_killed_job_makes_only_unfinished_tiles_again_and_equal_bits(order: Or
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     before = checkpoints(killed)
-    assert 1 <= len(before) < 4
+    assert 1 <= len(before) < count
     (killed / "output" / "dsm.tif").write_bytes(b"half")
     after = finished(killed)
-    assert len(after) == 4
+    assert len(after) == count
     assert {name: after[name] for name in before} == before
     for name in COMPARED:
         assert (killed / "output" / name).read_bytes() == (whole / "output" / name).read_bytes()

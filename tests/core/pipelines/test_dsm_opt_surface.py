@@ -102,11 +102,21 @@ def test_only_tiles_that_are_not_finished_are_made_again(steps, tmp_path, monkey
     assert {name: again.plane(name).tobytes() for name in again.surface.planes} == before
 
 
-def test_known_biases_across_the_epipolar_direction_are_found(steps, tmp_path) -> None:
+@pytest.fixture(scope="module")
+def biased() -> Stereo:
+    return scene("relief", disturbances=UNBIASED._replace(bias_px=(2.0, 3.0)), seed=46)
+
+
+@pytest.fixture(scope="module")
+def adjusted(steps, biased, tmp_path_factory):
+    return steps.made(biased, tmp_path_factory.mktemp("adjusted"), true_model=False)
+
+
+def test_known_biases_across_the_epipolar_direction_are_found(
+    steps, biased, adjusted, tmp_path
+) -> None:
     """Without the adjustment lines of sight miss each other; with it the shape is as ever."""
-    biased = scene("relief", disturbances=UNBIASED._replace(bias_px=(2.0, 3.0)), seed=46)
-    adjusted = steps.made(biased, tmp_path / "with", true_model=False)
-    plain = steps.made(biased, tmp_path / "without", true_model=False, adjustment=Adjust.NONE)
+    plain = steps.made(biased, tmp_path, true_model=False, adjustment=Adjust.NONE)
     truth = biased.truth(adjusted.job.target.grid)
     height = adjusted.plane("height")
     known = np.isfinite(height) & truth.measurable()
@@ -135,17 +145,15 @@ def test_hidden_cells_are_told(steps, tmp_path) -> None:
 
 
 def test_images_too_large_to_be_tied_whole_are_refined_as_well(
-    steps, tmp_path, monkeypatch: pytest.MonkeyPatch
+    steps, biased, adjusted, tmp_path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Roughly from reduced images, then from pieces of ground at full resolution."""
-    biased = scene("relief", disturbances=UNBIASED._replace(bias_px=(2.0, 3.0)), seed=46)
-    at_once = steps.made(biased, tmp_path / "whole", true_model=False)
     monkeypatch.setattr("core.pipelines.dsm_opt.preparation.TIED_WHOLE_PX", 128)
     monkeypatch.setattr("core.pipelines.dsm_opt.orientation.BLOCK_PX", 160)
-    twice = steps.made(biased, tmp_path / "pieces", true_model=False)
+    twice = steps.made(biased, tmp_path, true_model=False)
     assert twice.ready.report.points > 30
     assert max(abs(pair.after_px) for pair in twice.ready.report.pairs) < 0.05
-    first, second = (one.plane("height") for one in (at_once, twice))
+    first, second = (one.plane("height") for one in (adjusted, twice))
     truth = biased.truth(twice.job.target.grid)
     known = truth.measurable() & np.isfinite(second)
     assert known.sum() > 0.98 * truth.measurable().sum()

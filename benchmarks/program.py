@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -46,8 +46,16 @@ class Failed(Exception):
     """A program ended with an error; the message holds the last lines that it wrote."""
 
 
-def run(command: Sequence[str | Path], log: Path, environment: Mapping[str, str]) -> Cost:
-    """Run a command in a session of its own, both its outputs into a file."""
+def run(
+    command: Sequence[str | Path],
+    log: Path,
+    environment: Mapping[str, str],
+    look: Callable[[], None] = lambda: None,
+) -> Cost:
+    """Run a command in a session of its own, both its outputs into a file.
+
+    `look` is called again and again while it runs.
+    """
     mark = f"{MARK}={uuid.uuid4().hex}"
     name, _, value = mark.partition("=")
     start = time.monotonic()
@@ -61,7 +69,7 @@ def run(command: Sequence[str | Path], log: Path, environment: Mapping[str, str]
             start_new_session=True,
         )
     try:
-        peak = _peak(program.pid, mark.encode())
+        peak = _peak(program.pid, mark.encode(), look)
         _, status, usage = os.wait4(program.pid, 0)
     except BaseException:
         program.kill()
@@ -89,12 +97,13 @@ def _family(pid: int, members: Sequence[Process]) -> list[Process]:
     return list((found | {number: others[number] for number in below & others.keys()}).values())
 
 
-def _peak(pid: int, mark: bytes) -> float:
+def _peak(pid: int, mark: bytes, look: Callable[[], None]) -> float:
     """Bytes at the most, looked at until the process ends; it is left to be waited for."""
     leader, table, peak = identity(pid), Table(), 0
     ended = os.pidfd_open(pid)
     try:
         while not select.select([ended], [], [], SAMPLE_S)[0]:
+            look()
             peak = max(peak, proportional_set_size(_family(pid, table.members(leader, mark))))
     finally:
         os.close(ended)

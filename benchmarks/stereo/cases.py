@@ -2,6 +2,8 @@
 
 Simulated pairs and triplets have an exact truth; every tool is given the models that made their
 pixels, without bias.  Parts name cases by their words: ``city``, ``pair``, ``301``, ``reunion``.
+Large images are run only where ``large`` is among them: they cost minutes, and a few gigabytes in
+the user's cache.
 """
 
 import os
@@ -17,7 +19,7 @@ from affine import Affine
 
 from benchmarks.program import Failed
 from benchmarks.result import Result
-from benchmarks.stereo import agreement, judge
+from benchmarks.stereo import agreement, judge, large
 from benchmarks.stereo.judge import Model
 from benchmarks.stereo.peers import TOOLS, Images, Made
 from core.grid import Grid
@@ -87,13 +89,16 @@ REAL = (
 
 
 def run(*parts: str) -> Iterator[Result]:
-    for case in (*SIMULATED, *REAL):
+    cases = large.LARGE if "large" in parts else (*SIMULATED, *REAL)
+    for case in cases:
         if set(parts) <= set(case.name.split()):
             with tempfile.TemporaryDirectory() as folder:
                 if isinstance(case, Simulated):
                     yield from simulated(case, Path(folder))
-                else:
+                elif isinstance(case, Real):
                     yield from real(case, Path(folder))
+                else:
+                    yield from large.run(case, Path(folder))
 
 
 def simulated(case: Simulated, folder: Path) -> Iterator[Result]:

@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -77,7 +77,14 @@ class OptiGround:
 
     name = "OptiGround"
 
-    def model(self, images: Images, folder: Path) -> Made:
+    def model(
+        self,
+        images: Images,
+        folder: Path,
+        *more: str,
+        look: Callable[[], None] = lambda: None,
+    ) -> Made:
+        """`more` is what else the command line says; `look` is called while the program runs."""
         program_of_ours = Path(sys.executable).with_name("optiground")
         command = [
             program_of_ours,
@@ -88,10 +95,11 @@ class OptiGround:
             str(RESOLUTION_M),
             "--output-crs",
             images.crs,
+            *more,
             "--output",
             folder / "out",
         ]
-        cost = program.run(command, folder / "log.txt", {})
+        cost = program.run(command, folder / "log.txt", {}, look)
         return Made(folder / "out" / "dsm.tif", cost)
 
 

@@ -24,7 +24,10 @@ PLACEMENT = {
 }
 REAL = {"seen_valid_percent": "valid of what two images hold %", "slope_p95": "slope, 95 %"}
 AGREEMENT = {"nmad_m": "NMAD m", "within_1_m_percent": "within 1 m of the median %"}
+FIRST = {"first_tile_s": "first tile s"}
+PIXELS = {"cpu_s_per_mpx": "CPU s per Mpx and pair"}
 COST = {"cpu_s": "CPU s", "peak_mb": "memory MB"}
+WALL = {"wall_s": "wall s"}
 
 
 def text(results: Sequence[Result]) -> str:
@@ -33,6 +36,8 @@ def text(results: Sequence[Result]) -> str:
         ("right_percent", {**ACCURACY, **PLACEMENT, **COST}),
         ("seen_valid_percent", {**REAL, **COST}),
         ("within_1_m_percent", {**AGREEMENT, **PLACEMENT}),
+        ("first_tile_s", {**FIRST, **WALL, **COST}),
+        ("cpu_s_per_mpx", {**PIXELS, **WALL, **COST}),
     )
     tables = []
     for sign, columns in parts:

@@ -56,3 +56,10 @@ def test_what_a_program_leaves_running_is_ended(tmp_path) -> None:
     ended = select.select([left], [], [], 10.0)[0]
     os.close(left)
     assert ended
+
+
+def test_a_program_is_looked_at_while_it_runs(tmp_path) -> None:
+    log, seen = tmp_path / "log.txt", []
+    code = "import sys; print('begun', flush=True); sys.stdin.read(); import time; time.sleep(1)"
+    program.run([sys.executable, "-c", code], log, {}, lambda: seen.append(log.read_text()))
+    assert "begun\n" in seen

@@ -27,7 +27,7 @@ from core.simulate.stereo.rational import (
 ALTITUDE_M = 694_000.0
 """Of Pleiades above the ground."""
 STRIP_PX = 20_000
-"""Rows and columns for which an RPC is fitted, however small the image that is cut from it."""
+"""Rows and columns for which an RPC is fitted as a rule, however small the image cut from it."""
 MARGIN_M = 300.0
 """By which the heights of a model reach beyond those of the scene, as those of a strip do."""
 ACCURACY = Accuracy(bias=2.0, random=0.1)
@@ -122,13 +122,15 @@ def camera(
     heights: tuple[float, float],
     bias: tuple[float, float] = (0.0, 0.0),
     strip_at: tuple[int, int] = (0, 0),
+    strip_px: int = STRIP_PX,
 ) -> Camera:
     """The camera whose image of `shape` has the scene's centre in its middle.
 
     `heights` are the lowest and highest ground that the model has to cover; `strip_at` is where,
-    in rows and columns from the image's middle, the middle of the strip lies that it was cut from.
+    in rows and columns from the image's middle, the middle of the strip lies that it was cut from,
+    and `strip_px` how many rows and columns the strip has.
     """
-    rng = np.linspace(-0.5, 0.5, 13) * STRIP_PX * gsd
+    rng = np.linspace(-0.5, 0.5, 13) * strip_px * gsd
     levels = np.linspace(heights[0] - MARGIN_M, heights[1] + MARGIN_M, 7)
     east, north, height = (a.ravel() for a in np.meshgrid(rng, rng, levels))
     forward, across = _axes(attitude.heading_deg)

@@ -1,8 +1,10 @@
 """Plain GeoTIFFs whose tags hold the RPC."""
 
+from datetime import datetime
 from pathlib import Path
 
 import rasterio
+from rasterio.rpc import RPC
 
 from core.simulate.stereo.rational import rescaled
 from core.simulate.stereo.views import Pixels, View
@@ -18,7 +20,11 @@ def write_geotiff(
     rpc = view.camera.true_rpc if true_model else view.camera.rpc
     if scale_px is not None:
         rpc = rescaled(rpc, scale_px)
-    pixels: Pixels = view.image
+    return write_tagged(path, view.image, rpc, view.time)
+
+
+def write_tagged(path: Path, pixels: Pixels, rpc: RPC, time: datetime) -> Path:
+    """Write pixels with their model and time in tags."""
     profile = {
         "driver": "GTiff",
         "height": pixels.shape[0],
@@ -33,5 +39,5 @@ def write_geotiff(
     }
     with rasterio.open(path, "w", **profile) as dataset:
         dataset.write(pixels, 1)
-        dataset.update_tags(TIFFTAG_DATETIME=f"{view.time:%Y:%m:%d %H:%M:%S}")
+        dataset.update_tags(TIFFTAG_DATETIME=f"{time:%Y:%m:%d %H:%M:%S}")
     return path

@@ -84,8 +84,11 @@ def _raster(output: Output, one: Written) -> Asset:
     product = output.product
     assert isinstance(product, RasterProduct)
     if one.summary is not None and product.colours != "classes":
-        low, high = one.summary.p2 or 0.0, one.summary.p98 or 0.0
-        product = replace(product, low=low, high=max(high, low + 1e-6))
+        if product.low is None and product.high is None:
+            # Heights have no colour in the middle.
+            product = replace(product, low=one.summary.p2 or 0.0)
+        low, high = one.colour_range(product)
+        product = replace(product, low=low, high=high)
     return Asset(output.id, one.file, output.title, output.text, product)
 
 

@@ -67,6 +67,7 @@ def test_a_stricter_filter_removes_more_and_says_so(city, name, loose, strict, r
 
 
 def test_without_left_right_check_hidden_ground_gets_wrong_heights(city):
+    """Fails where the check lets all matches pass."""
     loose, usual = (city(**FINE, left_right_tolerance=value) for value in (5, 1))
     truth = usual.truth
     hidden = truth.inside(16.0).all(axis=0) & (truth.visible.sum(axis=0) < 2)

@@ -132,6 +132,7 @@ def test_half_a_pixel_of_the_model_would_be_seen() -> None:
 
 @pytest.mark.parametrize(("cell", "kept"), [(0.5, 0.96), (1.0, 0.92)])
 def test_cells_that_an_image_does_not_see_are_no_data(cell, kept) -> None:
+    """Fails without the look at visibility, see the next test."""
     _, truth, _, _ = simulated("city", cell)
     for number, image in enumerate(orthos("city", cell)):
         inside = truth.inside(8.0)[number]
@@ -263,3 +264,16 @@ def test_longitudes_run_on_across_the_date_line() -> None:
     grid = Grid((64, 64), Affine(0.5, 0, x - 16, 0, -0.5, y), "EPSG:32601")
     lon, _ = geographic(grid, grid.window)
     assert np.ptp(lon) < 1e-3
+
+
+def test_what_images_do_not_see_is_left_out_of_the_orthoimages_of_a_job(city) -> None:
+    """On the measured surface: where roofs reach too far into shadow, they are laid out twice."""
+    job = city.illustrated(resolution=0.5, orthoimages=True, point_cloud=True)
+    laid = np.stack(
+        [job.raster(made.path.removesuffix(".tif")) for made in job.outputs.orthoimages]
+    )
+    inside, seen = job.truth.inside(8.0), job.truth.visible
+    hidden, free = inside & ~seen, inside & seen
+    assert hidden.sum() > 3000
+    assert (laid[hidden] == 0).mean() > 0.7
+    assert (laid[free] > 0).mean() > 0.9

@@ -30,7 +30,7 @@ def test_outputs_are_made_on_request_alone(city):
     assert usual.orthoimages == ()
     assert usual.ortho_best is None
     assert usual.point_cloud is None
-    asked = city(**FINE, orthoimages=True, point_cloud=True)
+    asked = city.illustrated(**FINE, orthoimages=True, point_cloud=True)
     assert len(asked.outputs.orthoimages) == 2
     with rasterio.open(asked.folder / asked.outputs.ortho_best.path) as file:
         assert (file.read(1)[np.isfinite(asked.dsm)] > 0).mean() > 0.95

@@ -77,7 +77,7 @@ def test_every_window_of_the_filled_surface_is_that_of_the_whole() -> None:
 
 
 def test_the_pond_of_a_simulated_plain_stands_where_it_stands() -> None:
-    stereo = make_stereo("plain", "pair", shape=(512, 512), seed=3, disturbances=CALM)
+    stereo = make_stereo("plain", "pair", shape=(320, 320), seed=3, disturbances=CALM)
     truth = stereo.truth(stereo.grid(1.0))
     wet = (truth.cover & 1) > 0
     rows, cols = np.nonzero(wet)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
@@ -39,6 +39,15 @@ THREADS = partial(ThreadPoolExecutor, 2)
 BIASED = CALM._replace(bias_px=(2.0, 3.0))
 
 
+coloured = cache(multispectral)
+
+
+@cache
+def scene() -> tuple[Stereo, Truth]:
+    stereo = make_stereo("relief", shape=(256, 256), seed=8, disturbances=BIASED, relief_m=100.0)
+    return stereo, stereo.truth(stereo.grid(1.0))
+
+
 class Made(NamedTuple):
     stereo: Stereo
     truth: Truth
@@ -65,11 +74,10 @@ def written(
     change: Callable[[Image], Image] = lambda image: image,
     **wanted: bool,
 ) -> Made:
-    stereo = make_stereo("relief", shape=(256, 256), seed=8, disturbances=BIASED, relief_m=100.0)
+    stereo, truth = scene()
     write_dimap(folder / "delivery", stereo.views, kinds=kinds)
     views = open_views([folder / "delivery"], scratch=folder)
     images = [change(Image(number, view, view.name)) for number, view in enumerate(views, 1)]
-    truth = stereo.truth(stereo.grid(1.0))
     grid = truth.grid
     surface = Surface.create(folder / "surface", grid.shape)
     layers = {name: np.zeros(grid.shape, dtype) for name, dtype in PLANES.items()}
@@ -108,7 +116,7 @@ def made(steps) -> Callable[..., Made]:
 def bundle(made, tmp_path_factory) -> Made:
     return made(
         tmp_path_factory.mktemp("bundle"),
-        (panchromatic, multispectral),
+        (panchromatic, coloured),
         orthoimages=True,
         colour_orthoimages=True,
     )
@@ -160,7 +168,7 @@ def test_colour_follows_the_refined_model_of_its_panchromatic_image(bundle) -> N
 
 
 def test_only_what_is_asked_for_is_made(made, tmp_path) -> None:
-    kinds = (panchromatic, multispectral)
+    kinds = (panchromatic, coloured)
     assert made(tmp_path / "none", kinds).files == Orthos()
     only = made(tmp_path / "colour", kinds, colour_orthoimages=True).files
     assert [file.key.endswith("-colour") for file in only.images] == [True, True]

@@ -11,11 +11,18 @@ from urllib.parse import urlsplit
 
 import pytest
 import yaml
+from hypothesis import HealthCheck, settings
 from jsonschema import Draft4Validator, FormatChecker
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT4
 
 Json = dict[str, Any]
+
+# A machine that is busy makes no test fail.
+settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any machine")
 
 SHARED = Path(os.environ.get("OPTIGROUND_SHARED", Path(__file__).parents[2] / "shared"))
 

@@ -7,26 +7,25 @@ agree where the surface is right; where it is wrong they are shifted along the r
 of one row at all heights lie on one epipolar line (Morgan, Kim, Jeong, Habib 2006,
 https://doi.org/10.14358/PERS.72.8.943, for why these lines are straight over an image's part).
 
-All positions are exact: they come from the sensor models point by point.
+Positions are those of the sensor models to a ten-thousandth of a pixel, see
+:mod:`core.geometry.sightlines`.
 """
 
 import math
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from core.geometry.rpc import Floats, Rpc, transferred
+from core.geometry.sightlines import Sightlines, sightlines
 from core.geometry.triangulation import Intersections, intersect
+from core.kernel import kernel
 from core.tiling import Window
 
 PROBE_M = 50.0
 """Difference in height, metres, between which the epipolar direction is taken."""
-
-BAND = 128
-"""Rows of a lattice whose lines of sight are intersected at a time."""
 
 LEAST_PX_PER_M = 1e-3
 """Parallax below which an image makes no pair with another: a pixel per kilometre of height."""
@@ -102,8 +101,30 @@ class EpipolarFrame:
         heights
             Metres above the ellipsoid, of the lattice's shape.
         """
+        table = self._sightlines(heights)
+        if table is None:
+            return self._transferred(heights)
+        row, col = table.seen(heights)
+        missing = np.isnan(row)
+        if missing.any():
+            exact = self._transferred(heights)
+            row[missing], col[missing] = exact.row[missing], exact.col[missing]
+        return Positions(row, col)
+
+    def _transferred(self, heights: Floats) -> Positions:
         seen = transferred(self.reference, self.secondary, *self.reference_positions(), heights)
         return Positions(seen.row, seen.col)
+
+    def _sightlines(self, heights: Floats, beyond: float = 0.0) -> Sightlines | None:
+        """A table for heights and so many metres beyond them."""
+        low, high = float(np.nanmin(heights)), float(np.nanmax(heights))
+        return sightlines(
+            self.reference,
+            self.secondary,
+            lambda step: self.coarser(step).reference_positions(),
+            low - beyond,
+            high + beyond,
+        )
 
     def matched_positions(
         self,
@@ -124,11 +145,8 @@ class EpipolarFrame:
             Rows of the lattice by which matches lie further down; by default none.
         """
         placed = self.secondary_positions(heights)
-        found = (_between(part, disparity) for part in placed)
-        if across is None:
-            return Positions(*found)
-        down = (np.gradient(part, axis=0) * across for part in placed)
-        return Positions(*(part + step for part, step in zip(found, down, strict=True)))
+        down = np.zeros_like(disparity) if across is None else across
+        return Positions(*(_between(part, disparity, down) for part in placed))
 
     def intersect(
         self,
@@ -137,28 +155,30 @@ class EpipolarFrame:
         across: NDArray[np.float32] | None = None,
     ) -> Intersections:
         """The ground where matches' lines of sight meet; parameters as for `matched_positions`."""
-        ends = np.linspace(0, self.shape[0], -(-self.shape[0] // BAND) + 1).astype(int).tolist()
-        parts = []
-        for top, bottom in pairwise(ends):
-            band = self.part(Window(top, 0, bottom - top, self.shape[1]))
-            off = None if across is None else across[top:bottom]
-            parts.append(band._intersected(heights[top:bottom], disparity[top:bottom], off))
-        return Intersections(*(np.concatenate(values) for values in zip(*parts, strict=True)))
-
-    def _intersected(
-        self,
-        heights: Floats,
-        disparity: NDArray[np.float32],
-        across: NDArray[np.float32] | None,
-    ) -> Intersections:
-        here = self.reference_positions()
         there = self.matched_positions(heights, disparity, across)
-        return intersect(
+        farthest = float(np.nanmax(np.abs(disparity), initial=0.0))
+        middle = float(np.nanmedian(heights))
+        table = self._sightlines(heights, farthest / self.columns_per_metre(middle))
+        if table is None:
+            return self._intersected(there, np.isfinite(there.row))
+        values, unknown = table.met(*there)
+        if unknown.any():
+            exact = self._intersected(there, unknown)
+            for value, other in zip(values, exact, strict=False):
+                value[unknown] = other[unknown]
+        return _points(values)
+
+    def _intersected(self, there: Positions, wanted: NDArray[np.bool_]) -> Intersections:
+        """The same point by point, where it is wanted."""
+        here = self.reference_positions()
+        values = np.full((5, *wanted.shape), np.nan)
+        found = intersect(
             [self.reference, self.secondary],
-            np.stack([here.row, there.row]),
-            np.stack([here.col, there.col]),
-            start=heights,
+            np.stack([here.row[wanted], there.row[wanted]]),
+            np.stack([here.col[wanted], there.col[wanted]]),
         )
+        values[:, wanted] = np.stack(found[:5])
+        return _points(values)
 
     def columns_per_metre(self, height: float) -> float:
         """Disparity that a metre of height makes in the middle of the lattice."""
@@ -225,15 +245,36 @@ def _epipolar_motion(
     return motion
 
 
-def _between(values: Floats, disparity: NDArray[np.float32]) -> Floats:
-    """`values` at the column plus the disparity, by the parabola through the three nearest."""
-    width = values.shape[1]
-    wanted = np.arange(width)[None, :] + disparity.astype(np.float64)
-    known = (wanted >= 0) & (wanted <= width - 1)
-    nearest = np.clip(np.rint(np.where(known, wanted, 0.0)).astype(np.intp), 1, width - 2)
-    part = wanted - nearest
-    before, here, after = (
-        np.take_along_axis(values, nearest + step, axis=1) for step in (-1, 0, 1)
-    )
-    parabola = here + part * ((after - before) / 2 + part * ((after + before) / 2 - here))
-    return np.where(known, parabola, np.nan)
+def _points(values: Floats) -> Intersections:
+    """Points from their five values, NaN where there is none."""
+    lon, lat, height, error, deviation = values
+    return Intersections(lon, lat, height, error, deviation, np.isfinite(lon))
+
+
+def _between(values: Floats, disparity: NDArray[np.float32], down: NDArray[np.float32]) -> Floats:
+    """`values` so many columns further right and rows further down; NaN outside."""
+    out = np.full(values.shape, np.nan)
+    _between_into(values, disparity, down, out)
+    return out
+
+
+@kernel
+def _between_into(
+    values: Floats, disparity: NDArray[np.float32], down: NDArray[np.float32], out: Floats
+) -> None:
+    """Along the row by the parabola through the three nearest, across it along the slope."""
+    height, width = values.shape
+    for i in range(height):
+        above, below = max(i - 1, 0), min(i + 1, height - 1)
+        for j in range(width):
+            wanted = j + np.float64(disparity[i, j])
+            # A comparison with NaN is false.
+            if not 0 <= wanted <= width - 1:
+                continue
+            nearest = min(max(int(np.rint(wanted)), 1), width - 2)
+            part = wanted - nearest
+            before, here, after = values[i, nearest - 1 : nearest + 2]
+            bend = (after + before) / 2 - here
+            value = here + part * ((after - before) / 2 + part * bend)
+            slope = (values[below, j] - values[above, j]) / max(below - above, 1)
+            out[i, j] = value + slope * down[i, j]

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from core.geometry.epipolar import EpipolarFrame
 from core.geometry.filling import filled
 from core.geometry.fusion import fused
 from core.geometry.gridding import Points, gridded
@@ -63,4 +64,8 @@ def _warm_geometry(layer: Layer) -> None:
     cells = gridded(Points(*[places] * 6), (0.0, float(SIDE)), 1.0, (SIDE, SIDE))
     fused([cells, cells])
     visible(layer.values, Window(0, 0, SIDE, SIDE), upright, 1.0)
+    nothing = np.zeros(layer.values.shape, np.float32)
+    EpipolarFrame(first, second, (0.0, 0.0), (0.0, 1.0), nothing.shape).intersect(
+        nothing.astype(np.float64), nothing
+    )
     tie_points([TieImage(layer, rpc) for rpc in (first, second)], (-10.0, 10.0))

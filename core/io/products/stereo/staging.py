@@ -29,7 +29,7 @@ RINGING_PX = 8
 """Pixels of a reduced resolution around those without data that are not used: a wavelet has mixed
 them with zeros.  It reaches four pixels (9/7; 5/3 two) into either side of a border."""
 
-STRIP_BYTES = 32 << 20
+STRIP_BYTES = 8 << 20
 """Of pixels that are averaged at a time."""
 
 Flags = NDArray[np.uint8]
@@ -162,11 +162,10 @@ def stage(
     all_bands
         Whether all bands are kept too, as they are stored.
     """
-    grown = _grown(window, view.shape, multiple)
+    grown = _grown(window, view.shape, max(level, multiple))
     if level == 1:
         # Pixels that make no whole reduced one are there too.
         grown = _around(grown, window & whole(view.shape))
-    stored = _of_factor(grown, level)
     clouds = cloud_mask(view)
     told = _told(view, grown, level) | {"bands": all_bands}
     finished = path / "finished.json"
@@ -174,23 +173,31 @@ def stage(
     if not known:
         shutil.rmtree(path, ignore_errors=True)
     path.mkdir(parents=True, exist_ok=True)
-    dtype = np.dtype(view.dtype if len(view.matched) == 1 else np.float32)
-    staged = StagedImage(
-        grown,
-        stored,
-        level,
-        level,
-        Plane(path / "values", stored.shape, dtype),
-        Plane(path / "flags", stored.shape, np.uint8),
-        band_planes(view, stored, path / "bands") if all_bands else None,
-        (clouds.note,) if clouds.note else (),
-    )
+    bands = band_planes(view, grown, path / "bands") if all_bands else None
+    staged = _planes(view, grown, level, path, clouds, bands)
     if not known:
         _decode(view, staged, clouds, progress)
         part = finished.with_suffix(".part")
         part.write_text(json.dumps(told))
         part.replace(finished)
     return staged
+
+
+def _planes(
+    view: View,
+    window: Window,
+    level: int,
+    path: Path,
+    clouds: CloudMask,
+    bands: StagedBands | None,
+) -> StagedImage:
+    """A window of a view at a level, to be decoded, or decoded already."""
+    stored = _of_factor(window, level)
+    dtype = np.dtype(view.dtype if len(view.matched) == 1 else np.float32)
+    values = Plane(path / "values", stored.shape, dtype)
+    flags = Plane(path / "flags", stored.shape, np.uint8)
+    notes = (clouds.note,) if clouds.note else ()
+    return StagedImage(window, stored, level, level, values, flags, bands, notes)
 
 
 def averaged(staged: StagedImage, window: Window, factor: int, path: Path) -> StagedImage:

@@ -87,6 +87,15 @@ def made(
     return Made(stereo, parameters, context, images, pairs, ready, job, surface)
 
 
+def retiled(one: Made, folder: Path, tile: int) -> Made:
+    """The same surface in other tiles."""
+    job = replace(one.job, target=replace(one.job.target, tile=tile))
+    with THREADS() as pool:
+        context = bare(folder, pool)
+        surface, _ = surface_of(job, context, QUIET)
+    return one._replace(context=context, job=job, surface=surface)
+
+
 def readied(
     paths: Sequence[Path], context: Context, **given: object
 ) -> tuple[DsmOptParameters, Sequence[Image], Sequence[ImagePair], Prepared]:

@@ -62,16 +62,54 @@ def test_cells_have_a_height_exactly_where_no_reason_is_against_it(relief) -> No
     assert (reasons == 0).mean() > 0.5
 
 
-def test_tiles_do_not_show(steps, relief, tmp_path) -> None:
+@pytest.fixture(scope="module")
+def town(steps, tmp_path_factory):
+    return steps.made(scene("city"), tmp_path_factory.mktemp("town"), adjustment=Adjust.NONE)
+
+
+@pytest.fixture(scope="module", params=["relief", "town"])
+def tilings(request, steps, tmp_path_factory):
+    """A surface made as one tile, and in many."""
+    whole = request.getfixturevalue(request.param)
+    tiled = steps.retiled(whole, tmp_path_factory.mktemp("tiled"), tile=100)
+    assert [len(list(one.job.target.tiles())) for one in (whole, tiled)] == [1, 16]
+    return whole, tiled
+
+
+def test_tiles_do_not_show(steps, tilings) -> None:
     """Other tiles: nearly all heights differ by less than a tenth of a pixel of disparity makes."""
-    again = steps.made(relief.stereo, tmp_path, adjustment=Adjust.NONE, tile=150)
-    assert len(list(again.job.target.tiles())) > len(list(relief.job.target.tiles()))
-    first, second = relief.plane("height"), again.plane("height")
-    measurable = relief.stereo.truth(relief.job.target.grid).measurable()
+    whole, tiled = tilings
+    first, second = whole.plane("height"), tiled.plane("height")
+    measurable = whole.stereo.truth(whole.job.target.grid).measurable()
+    assert (np.isfinite(first) == np.isfinite(second))[measurable].mean() > 0.998
     both = np.isfinite(first) & np.isfinite(second) & measurable
-    assert both.sum() > 0.995 * measurable.sum()
     tenth = 0.1 * steps.RESOLUTION / 0.26
+    assert both.sum() > 0.95 * measurable.sum()
     assert (np.abs(first - second)[both] < tenth).mean() > 0.995
+
+
+def jumps(made, tiles: list[Window], share: float) -> float:
+    """Median step between neighbouring cells where tiles begin, or a share of a tile farther on."""
+    height = made.plane("height")
+    found = []
+    for axis, side in ((0, "row"), (1, "col")):
+        starts = sorted({getattr(window, side) for window in tiles})
+        length = starts[1] - starts[0]
+        lines = np.array(starts[1:]) + round(share * length)
+        steps = np.take(height, lines, axis) - np.take(height, lines - 1, axis)
+        found.append(np.abs(steps[np.isfinite(steps)]))
+    return float(np.median(np.concatenate(found)))
+
+
+def test_there_is_no_step_where_tiles_meet(tilings) -> None:
+    """Not beside half a tile farther on, and not beside the same places inside of one tile."""
+    whole, tiled = tilings
+    tiles = list(tiled.job.target.tiles())
+    seams, inside = jumps(tiled, tiles, 0), jumps(tiled, tiles, 0.5)
+    # What is rougher at the seams than half a tile farther on is so in one tile too.
+    ground = jumps(whole, tiles, 0) / jumps(whole, tiles, 0.5)
+    assert seams < 1.05 * inside * ground
+    assert seams < 1.05 * jumps(whole, tiles, 0)
 
 
 def test_every_executor_makes_equal_bits(steps, relief, tmp_path) -> None:
@@ -130,14 +168,13 @@ def test_known_biases_across_the_epipolar_direction_are_found(
     assert missed[1] > 5 * missed[0]
 
 
-def test_hidden_cells_are_told(steps, tmp_path) -> None:
-    city = steps.made(scene("city"), tmp_path, adjustment=Adjust.NONE)
-    truth = city.stereo.truth(city.job.target.grid)
-    error = city.error()
+def test_hidden_cells_are_told(town) -> None:
+    truth = town.stereo.truth(town.job.target.grid)
+    error = town.error()
     right = np.abs(error[truth.measurable()]) < 1.0
     assert right.mean() > 0.95
     hidden = truth.inside(16.0).all(axis=0) & (truth.visible.sum(axis=0) < 2)
-    reasons = city.plane("reasons")
+    reasons = town.plane("reasons")
     told = np.uint16(Reason.OCCLUDED | Reason.FORWARD_BACKWARD | Reason.ISOLATED)
     lost = hidden & (reasons != 0)
     assert lost.sum() > 100

@@ -24,6 +24,7 @@ from core.pipelines.dsm_opt.run import run
 from core.reasons import Reason
 from core.simulate.stereo.making import Stereo
 from core.simulate.stereo.truth import Truth
+from core.tiling import Window
 
 Raster = NDArray[Any]
 
@@ -64,6 +65,16 @@ class Result:
 
     def cells(self, reason: Reason) -> int:
         return int(((self.raster("reasons") & np.uint16(reason)) != 0).sum())
+
+    def on(self, grid: Grid) -> Raster:
+        """The surface on other cells of its lattice; NaN beyond its own."""
+        west, _, _, north = self.grid.bounds
+        half = self.grid.pixel_size[0] / 2
+        row, col = (round(float(part)) for part in grid.rowcol(west + half, north - half))
+        there = grid.window & Window(row, col, *self.grid.shape)
+        found = np.full(grid.shape, np.nan)
+        found[there.slices] = self.dsm[there.shift(-row, -col).slices]
+        return found
 
     def centres(self, crs: str) -> tuple[Raster, Raster]:
         change = Transformer.from_crs(self.grid.crs, crs, always_xy=True)

@@ -1,8 +1,9 @@
 """Whatever form a pair is delivered in, its model is that of plain GeoTIFFs.
 
 Every writer prints the same RPC to the last bit.  The forms differ in more than that: those of
-Airbus tell clouds and saturation, so that the scene here has neither; and each tells, or does not
-tell, how exact its model is, on which the adjustment's prior rests.
+Airbus tell clouds and saturation, so that the scene here has neither; each tells, or does not tell,
+how exact its model is, on which the adjustment's prior rests; and large images in JPEG 2000 are
+searched first in the reduced resolutions that they hold, where others are averaged.
 """
 
 from collections.abc import Callable
@@ -34,8 +35,8 @@ Views = tuple[View, ...]
 Paths = tuple[Path, ...]
 
 
-def dimap(folder: Path, views: Views, **form: Any) -> Paths:
-    return (write_dimap(folder, views, tile=TILE, **form).parent,)
+def dimap(folder: Path, views: Views, tile: int = TILE, **form: Any) -> Paths:
+    return (write_dimap(folder, views, tile=tile, **form).parent,)
 
 
 def worldview(folder: Path, views: Views) -> Paths:
@@ -114,3 +115,21 @@ def test_models_of_unstated_accuracy_are_refined_to_nearly_the_same(surface, for
     apart = np.abs(plain.height - other.height)[both]
     assert np.median(apart) < 1e-3
     assert (apart < TENTH_M).mean() > 0.99
+
+
+@pytest.mark.slow
+def test_large_images_in_jpeg_2000_make_a_model_as_exact_as_tiffs(place) -> None:
+    """Another coarse surface: images are resampled a little otherwise, and noise with them."""
+    calm = UNBIASED._replace(cloud=0.0)
+    stereo = make_stereo("city", shape=(420, 1400), seed=45, disturbances=calm, samples=2)
+    models = []
+    for jpeg2000 in (False, True):
+        write = partial(dimap, views=stereo.views, tile=4096, jpeg2000=jpeg2000)
+        models.append(place(stereo, write)(resolution=0.5, adjustment="none"))
+    error, other = (np.abs(model.error) for model in models)
+    assert error.size == pytest.approx(other.size, rel=0.01)
+    assert np.median(other) == pytest.approx(np.median(error), rel=0.05)
+    assert (other > 1).mean() == pytest.approx((error > 1).mean(), abs=0.003)
+    first, second = models
+    apart = np.abs(first.dsm - second.on(first.grid))
+    assert (apart[np.isfinite(apart)] < TENTH_M).mean() > 0.9

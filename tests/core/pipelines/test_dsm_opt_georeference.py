@@ -9,7 +9,6 @@ from core.errors import GridMissing
 from core.geometry.datum import HeightDatum
 from core.simulate.stereo.control import control_points
 from core.simulate.stereo.making import UNBIASED, make_stereo
-from core.tiling import Window
 
 
 @pytest.fixture(scope="module")
@@ -91,12 +90,7 @@ TENTH_M = 0.1 * 0.5 / 0.26
 
 def same(first, second):
     """Share of measurable cells of the first whose heights agree to a tenth of a pixel."""
-    west, _, _, north = second.grid.bounds
-    half = second.grid.pixel_size[0] / 2
-    row, col = (round(float(part)) for part in first.grid.rowcol(west + half, north - half))
-    other = np.full(first.grid.shape, np.nan)
-    there = first.grid.window & Window(row, col, *second.grid.shape)
-    other[there.slices] = second.dsm[there.shift(-row, -col).slices]
+    other = second.on(first.grid)
     asked = first.truth.measurable(16.0)
     agrees = np.abs(first.dsm - other) < TENTH_M
     agrees |= np.isnan(first.dsm) & np.isnan(other)

@@ -279,8 +279,12 @@ def _explain_arrows(
 
 
 def _save(path: Path, picture: Image.Image) -> None:
-    # A palette of 256 colours is a quarter of the bytes, and maps use few colours.
-    picture.quantize(256, dither=Image.Dither.NONE).save(path, "PNG", optimize=True)
+    _few_colours(picture).save(path, "PNG")
+
+
+def _few_colours(picture: Image.Image) -> Image.Image:
+    """With a palette of 256 colours: a quarter of the bytes, and maps use few."""
+    return picture.quantize(256, dither=Image.Dither.NONE)
 
 
 def data_address(path: Path, side: int = 420) -> str:
@@ -289,5 +293,5 @@ def data_address(path: Path, side: int = 420) -> str:
     with Image.open(path) as picture:
         small = picture.convert("RGB")
     small.thumbnail((side, side))
-    small.quantize(256, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
+    _few_colours(small).save(buffer, "PNG")
     return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"

@@ -1,5 +1,6 @@
 """How the values of two matched images relate."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -54,3 +55,12 @@ def relation(left: Floats, warped: Floats, disparity: Floats) -> Radiometry:
         noise = max(1.4826 * float(np.median(difference)), LEAST_NOISE)
         weights = 1 / (1 + (difference / noise) ** 2)
     return Radiometry(gain, offset, noise)
+
+
+def typical(parts: Sequence[Radiometry]) -> Radiometry:
+    """Of several parts of two images the one with the median noise, of two the lower.
+
+    The values of one part belong together: means of gains and offsets of parts fit none of them.
+    Where matching failed, as under a cloud that one image has, noise is large.
+    """
+    return sorted(parts, key=lambda part: part.noise)[(len(parts) - 1) // 2]

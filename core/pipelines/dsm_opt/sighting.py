@@ -18,7 +18,7 @@ from core.io.products.stereo.staging import CLOUD, SATURATED, Pixels
 from core.matching.across import across
 from core.matching.arrays import Bits, Layer
 from core.matching.disparity import finished, radiometry
-from core.matching.radiometry import Radiometry
+from core.matching.radiometry import Radiometry, typical
 from core.matching.speckle import speckles
 from core.pipelines.dsm_opt.lattice import (
     SPECKLES,
@@ -141,7 +141,7 @@ def sighting(pair: Stereopair, part: Grid) -> Sighting | None:
 def related(pair: Stereopair, parts: Sequence[Grid]) -> Radiometry | None:
     """How the values of a pair's images relate, from some parts of the ground; None if unseen.
 
-    The median of the parts, so that one under a cloud does not count.
+    A part under a cloud that only one image sees does not count.
     """
     found = []
     for part in parts:
@@ -152,9 +152,7 @@ def related(pair: Stereopair, parts: Sequence[Grid]) -> Radiometry | None:
         final = finished(left, right, _start(done), pair.method.window)
         if int(np.isfinite(final.disparity).sum()) >= LEAST_PX**2:
             found.append(radiometry(left, right, final.disparity))
-    if not found:
-        return None
-    return Radiometry(*(float(np.median(values)) for values in zip(*found, strict=True)))
+    return typical(found) if found else None
 
 
 def _matched(pair: Stereopair, part: Grid) -> "_Matched | None":

@@ -31,6 +31,7 @@ from core.pipelines.dsm_opt.lattice import (
 )
 from core.pipelines.dsm_opt.pairing import ImagePair
 from core.progress import Progress
+from core.tiling import Window
 
 MOST_DISPARITIES = 200
 """Tried at the coarsest level, about; more are tried where an image cannot be halved again."""
@@ -40,6 +41,9 @@ SMALLEST_SIDE = 64
 
 MOST_LEVELS = 4
 """Halvings of the reduced images, at most."""
+
+ALIGNED = 2**MOST_LEVELS
+"""Reduced pixels: halved ones begin at multiples of their size, whatever part is wanted."""
 
 RANGE_PAD = 4
 """Disparities tried beyond the range of heights."""
@@ -55,19 +59,26 @@ log = logging.getLogger(__name__)
 
 
 class Overview(NamedTuple):
-    """An image reduced so far that all of it is matched at once.
+    """An image reduced so far that all of it, or of a part, is matched at once.
 
     Parameters
     ----------
     layer
-        Its pixels.
+        Pixels of the part.
+    row, col
+        Where it begins in the whole image: multiples of :data:`ALIGNED`.
+    shape
+        Of the whole image.
     rpc
-        The model of these pixels.
+        The model of the whole image.
     gsd_m
-        Their side on the ground, metres.
+        The side of a pixel on the ground, metres.
     """
 
     layer: Layer
+    row: int
+    col: int
+    shape: tuple[int, int]
     rpc: Rpc
     gsd_m: float
 
@@ -111,8 +122,9 @@ def coarse_ground(
     seen = []
     for number, pair in enumerate(pairs):
         progress.report(number / len(pairs), f"coarse model, pair {pair.key}")
+        couple = overviews[pair.first], overviews[pair.second]
         try:
-            seen.append(_spots(overviews[pair.first], overviews[pair.second], heights, crs))
+            seen.append(_spots(*couple, heights, crs))
         except NothingMeasured:
             log.info("pair %s shows no ground at the coarsest level", pair.key)
     if not seen:
@@ -126,13 +138,16 @@ def coarse_ground(
 def _spots(first: Overview, second: Overview, heights: tuple[float, float], crs: str) -> _Spots:
     """Match two reduced images, and intersect."""
     middle = sum(heights) / 2
-    shape = (first.layer.values.shape[0], first.layer.values.shape[1])
-    frame = epipolar_frame(first.rpc, second.rpc, (0, 0), shape, middle)
-    per_metre = frame.columns_per_metre(middle)
+    whole = epipolar_frame(first.rpc, second.rpc, (0, 0), first.shape, middle)
+    per_metre = whole.columns_per_metre(middle)
     count = int((heights[1] - heights[0]) * per_metre) + 2 * RANGE_PAD
     levels = _levels(count, (first, second))
+    frame = _frame(whole, first, levels)
     method = Method()
-    patches = patch(first.layer, 0, 0, levels), patch(second.layer, 0, 0, levels)
+    patches = (
+        patch(first.layer, first.row, first.col, levels),
+        patch(second.layer, second.row, second.col, levels),
+    )
     search = _begin(frame, levels, middle, count)
     search = refined_search(frame, patches, search, range(levels, 0, -1), method)
     matched = matched_level(frame, patches, 0, search, method)
@@ -143,6 +158,20 @@ def _spots(first: Overview, second: Overview, heights: tuple[float, float], crs:
     project = Transformer.from_crs(GEOGRAPHIC, crs, always_xy=True)
     x, y = project.transform(spot.lon[spot.valid], spot.lat[spot.valid])
     return _Spots(x, y, spot.height[spot.valid])
+
+
+def _frame(whole: EpipolarFrame, image: Overview, levels: int) -> EpipolarFrame:
+    """The part of a lattice that covers an image: its points are the same whatever part it is."""
+    rows, cols = image.layer.values.shape
+    row, col = (
+        np.array([image.row, image.row + rows - 1]),
+        np.array([image.col, image.col + cols - 1]),
+    )
+    needed = whole.holding(row[:, None] + 0 * col, col + 0 * row[:, None])
+    step = 2**levels
+    top, left = needed.row // step * step, needed.col // step * step
+    bottom, right = needed.row + needed.height, needed.col + needed.width
+    return whole.part(Window(top, left, bottom - top, right - left))
 
 
 def _levels(count: int, images: tuple[Overview, Overview]) -> int:

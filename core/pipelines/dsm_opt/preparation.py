@@ -17,7 +17,7 @@ from core.matching.arrays import Layer
 from core.matching.tiepoints import TieImage
 from core.pipelines.dsm_opt.area import Target, cells_holding
 from core.pipelines.dsm_opt.choices import Adjust
-from core.pipelines.dsm_opt.coarse import Overview, coarse_ground
+from core.pipelines.dsm_opt.coarse import ALIGNED, Overview, coarse_ground
 from core.pipelines.dsm_opt.declaration import DsmOptParameters
 from core.pipelines.dsm_opt.images import Image
 from core.pipelines.dsm_opt.orientation import Eye, adjusted, fine_points, rough_points
@@ -45,6 +45,9 @@ PER_SIDE = 9
 
 PRISM_PX = 96
 """Pixels around the wanted ground that are used too."""
+
+COARSE_PX = 200
+"""The same of reduced images: the coarse ground follows from more than what is above it."""
 
 HEIGHTS_PAD_M = 30.0
 """Heights beyond those of the coarse ground for which pixels are made ready."""
@@ -105,7 +108,7 @@ def prepared(
     """
     work = _Work(parameters, context, tuple(images), pairs, heights)
     rpcs = [image.view.rpc for image in images]
-    windows = work.windows(rpcs, target.grid, heights)
+    windows = work.windows(rpcs, target.grid, heights, COARSE_PX)
     side = max(max(window.shape) for window in windows)
     factor, whole = _factor(side), side <= TIED_WHOLE_PX
     supplies = work.supplies(windows, factor, small=whole)
@@ -118,7 +121,7 @@ def prepared(
     ground = work.ground(rpcs, overviews, target, progress.part(ADJUSTED, COARSE))
     target = _trimmed(target, ground, rpcs, images, pairs)
     if not whole:
-        windows = work.windows(rpcs, target.grid, _narrowed(ground, target))
+        windows = work.windows(rpcs, target.grid, _narrowed(ground, target), PRISM_PX)
         staged = _full(supplies, windows, progress.part(COARSE, STAGED))
     eyes = tuple(
         Eye(view, rpc, image.view.gsd_m, image.view.shape)
@@ -153,11 +156,11 @@ class _Work:
         return self.parameters.adjustment is Adjust.AFFINE
 
     def windows(
-        self, rpcs: Sequence[Rpc], grid: Grid, heights: tuple[float, float]
+        self, rpcs: Sequence[Rpc], grid: Grid, heights: tuple[float, float], around: int
     ) -> list[Window]:
-        """The pixels of each image that may show the grid."""
+        """The pixels of each image that may show the grid, and so many more on each side."""
         return [
-            prism_window(rpc, image.view.shape, grid, heights)
+            prism_window(rpc, image.view.shape, grid, heights, around)
             for rpc, image in zip(rpcs, self.images, strict=True)
         ]
 
@@ -226,12 +229,29 @@ class _Work:
         """The coarse model of all ground that reduced images show."""
         factor = overviews[0].factor
         reduced = [
-            Overview(_layer(view), view.model(rpc), image.view.gsd_m * factor)
+            _overview(view, rpc, image)
             for view, rpc, image in zip(overviews, rpcs, self.images, strict=True)
         ]
         halvings = factor.bit_length() - 1
         crs = target.grid.crs
         return coarse_ground(reduced, self.pairs, self.heights, crs, halvings, progress)
+
+
+def _overview(view: StagedImage, rpc: Rpc, image: Image) -> Overview:
+    """A reduced image with no data around it, so that it begins where halved pixels do."""
+    there = view.pixels
+    top, left = there.row // ALIGNED * ALIGNED, there.col // ALIGNED * ALIGNED
+    bottom, right = there.row + there.height, there.col + there.width
+    pixels = view.read(Window(top, left, bottom - top, right - left))
+    height, width = image.view.shape
+    return Overview(
+        Layer(pixels.values, pixels.weights),
+        top,
+        left,
+        (height // view.factor, width // view.factor),
+        view.model_of_all(rpc),
+        image.view.gsd_m * view.factor,
+    )
 
 
 def _overviews(supplies: Sequence[Supply], progress: Progress) -> list[StagedImage]:
@@ -257,9 +277,9 @@ def _narrowed(ground: Ground, target: Target) -> tuple[float, float]:
 
 
 def prism_window(
-    rpc: Rpc, shape: tuple[int, int], grid: Grid, heights: tuple[float, float]
+    rpc: Rpc, shape: tuple[int, int], grid: Grid, heights: tuple[float, float], around: int
 ) -> Window:
-    """The pixels of an image that may show a grid's ground between two heights.
+    """The pixels of an image that may show a grid's ground between two heights, and some more.
 
     Raises
     ------
@@ -271,7 +291,7 @@ def prism_window(
     if not seen.complete:
         # Some of the ground lies outside of the model: what is inside does not tell how far.
         return whole
-    window = seen.around(PRISM_PX) & whole
+    window = seen.around(around) & whole
     if window.empty:
         raise NoOverlap("An image shows none of the wanted ground.", pointer="/inputs/images")
     return window

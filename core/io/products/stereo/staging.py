@@ -92,11 +92,14 @@ class StagedImage:
 
     def model(self, rpc: Rpc) -> Rpc:
         """The model of its own pixels, the first one 0, from that of the whole image."""
+        return self.model_of_all(rpc).moved(-self.pixels.row, -self.pixels.col)
+
+    def model_of_all(self, rpc: Rpc) -> Rpc:
+        """The model of the whole image reduced alike, whose pixels :attr:`pixels` counts."""
         # A pixel of a decoded resolution stands on the first of those that it replaces, not in
         # the middle of them, where the mean of pixels does.
         before = (self.level - 1) / 2
-        moved = rpc.moved(before - self.window.row, before - self.window.col)
-        return moved.reduced(self.factor)
+        return rpc.moved(before, before).reduced(self.factor)
 
     def part(self, window: Window) -> "StagedImage":
         """A smaller window of an image that is not reduced."""

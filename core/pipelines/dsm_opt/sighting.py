@@ -18,6 +18,7 @@ from core.io.products.stereo.staging import CLOUD, SATURATED, Pixels
 from core.matching.across import across
 from core.matching.arrays import Bits, Layer
 from core.matching.disparity import finished, radiometry
+from core.matching.likeness import unlike
 from core.matching.radiometry import Radiometry, typical
 from core.matching.speckle import speckles
 from core.pipelines.dsm_opt.lattice import (
@@ -314,7 +315,8 @@ def _measured(pair: Stereopair, done: _Matched, part: Grid) -> Sighting:
     if limits.intersection_px > 0:
         worst = limits.intersection_px * pair.eyes[0].gsd_m
         reasons[spot.error > worst] |= np.uint16(Reason.TOO_LARGE)
-    reasons[final.score < limits.score] |= np.uint16(Reason.LOW_SCORE)
+    poor = unlike(left, right, final.disparity, between) | (final.score < limits.score)
+    reasons[poor] |= np.uint16(Reason.LOW_SCORE)
     good = reasons == 0
     project = Transformer.from_crs(GEOGRAPHIC, part.crs, always_xy=True)
     x, y = project.transform(spot.lon[good], spot.lat[good])

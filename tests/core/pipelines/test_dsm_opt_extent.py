@@ -42,7 +42,12 @@ def test_a_crop_wants_cells_that_appear_in_those_pixels_of_the_reference(city, n
     camera = city.stereo.views[(number or 1) - 1].camera
     seen = camera.project(lon, lat, result.dsm)
     row, col = seen.row[known], seen.col[known]
-    assert known.sum() > 0.7 * 100 * 80
+    true = camera.project(lon, lat, result.truth.height)
+    inside = (true.row > 71) & (true.row < 168) & (true.col > 91) & (true.col < 168)
+    # A cloud stands in the middle.
+    measurable = inside & result.truth.measurable()
+    assert measurable.sum() > 0.4 * 100 * 80
+    assert known[measurable].mean() > 0.9
     # Models are refined by some hundredths of a pixel.
     assert 69.3 < row.min() < 72
     assert 167 < row.max() < 169.7
@@ -62,7 +67,9 @@ def test_an_area_is_cut_exactly_and_lies_on_the_lattice_of_the_whole(city):
     assert not np.isfinite(result.dsm[~wanted]).any()
     outside = (result.raster("reasons") & np.uint16(Reason.OUTSIDE)) != 0
     assert np.array_equal(outside, ~wanted)
-    assert np.isfinite(result.dsm[wanted]).mean() > 0.7
+    measurable = wanted & result.truth.measurable()
+    assert measurable.sum() > 0.2 * wanted.sum()
+    assert np.isfinite(result.dsm[measurable]).mean() > 0.9
     left, _, _, top = result.grid.bounds
     assert (left / 0.5, top / 0.5) == (round(left / 0.5), round(top / 0.5))
     row, col = (round(part) for part in whole.grid.rowcol(left + 0.25, top - 0.25))
@@ -77,7 +84,7 @@ def test_masked_ground_is_not_measured(city, tmp_path):
     polygon = around(whole, -15, -10, 10, 12)
     result = city(**FINE, mask=written(tmp_path / "m.geojson", polygon, whole.grid.crs))
     hidden = contains_xy(polygon.buffer(-0.6), *result.grid.centres())
-    assert np.isfinite(whole.dsm[hidden]).mean() > 0.8
+    assert np.isfinite(whole.dsm[hidden]).mean() > 0.6
     assert not np.isfinite(result.dsm[hidden]).any()
     assert ((result.raster("reasons")[hidden] & np.uint16(Reason.USER_MASK)) != 0).all()
     beyond = ~contains_xy(polygon.buffer(20), *result.grid.centres())

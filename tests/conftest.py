@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
 import yaml
 from hypothesis import HealthCheck, settings
@@ -67,6 +68,19 @@ def beside() -> Callable[[str, str], ModuleType]:
             return import_module(name)
 
     return helper
+
+
+@pytest.fixture(scope="session")
+def ended() -> Callable[[psutil.Process], bool]:
+    """Whether a process runs no more; it may vanish while it is looked at."""
+
+    def gone(process: psutil.Process) -> bool:
+        try:
+            return bool(process.status() == psutil.STATUS_ZOMBIE)
+        except psutil.NoSuchProcess:
+            return True
+
+    return gone
 
 
 RAW_OR_DOCUMENT = {"type": "string", "enum": ["raw", "document"], "default": "raw"}

@@ -191,7 +191,7 @@ def is_healthy(server: Any) -> bool:
         return False
 
 
-def test_serve_stops_cleanly_when_asked(tmp_path: Path) -> None:
+def test_serve_stops_cleanly_when_asked(tmp_path: Path, ended: Any) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -202,7 +202,7 @@ def test_serve_stops_cleanly_when_asked(tmp_path: Path) -> None:
         parts = psutil.Process(child.pid).children(recursive=True)
         child.send_signal(signal.SIGINT)
         assert child.wait() == 0
-    assert not any(part.is_running() and part.status() != "zombie" for part in parts)
+    assert all(ended(part) for part in parts)
     # The compiled kernels are no secret.
     made = [entry for entry in tmp_path.rglob("*") if tmp_path / "numba" not in entry.parents]
     assert {entry.name for entry in made} >= {"instance", "jobs", "optiground.sqlite", "reserve"}

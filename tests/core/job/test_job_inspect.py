@@ -112,7 +112,9 @@ def test_an_inspection_that_nobody_waits_for_ends_itself(order: Order, source: A
         inspector.report()
 
 
-def test_an_inspection_dies_with_the_process_that_asked_for_it(order: Order, source: Any) -> None:
+def test_an_inspection_dies_with_the_process_that_asked_for_it(
+    order: Order, source: Any, ended: Any
+) -> None:
     directory = order("INSPECTED", source=source("hang"))
     code = (
         "import sys; from pathlib import Path; from core.job.inspection import Inspector;"
@@ -124,7 +126,7 @@ def test_an_inspection_dies_with_the_process_that_asked_for_it(order: Order, sou
     parent.kill()
     parent.wait()
     try:
-        until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+        until(lambda: ended(child))
     finally:
         with contextlib.suppress(psutil.NoSuchProcess):
             child.kill()

@@ -214,7 +214,7 @@ def seen(server: Any) -> tuple[float, float]:
 
 
 def test_all_workers_count_together_and_a_killed_one_is_not_forgotten(
-    two_workers: Any, until: Any
+    two_workers: Any, until: Any, ended: Any
 ) -> None:
     server, workers = two_workers
     # While one is stopped the other answers, so each of them has counted.
@@ -228,5 +228,5 @@ def test_all_workers_count_together_and_a_killed_one_is_not_forgotten(
         assert set(pool.map(fetch, [f"{server.url}/conformance"] * 40)) == {200}
     assert {seen(server) for _ in range(10)} == {(50, 50)}
     os.kill(workers[0].pid, signal.SIGKILL)
-    until(lambda: not workers[0].is_running() or workers[0].status() == psutil.STATUS_ZOMBIE)
+    until(lambda: ended(workers[0]))
     assert {seen(server) for _ in range(10)} == {(50, 50)}

@@ -88,6 +88,19 @@ class EpipolarFrame:
         top, left = math.floor(down.min()), math.floor(right.min())
         return Window(top, left, math.ceil(down.max()) - top + 1, math.ceil(right.max()) - left + 1)
 
+    def covering(self, window: Window, step: int) -> "EpipolarFrame":
+        """The part that covers pixels of the reference image.
+
+        It begins at multiples of `step` rows and columns of this lattice, so that coarser lattices
+        share their points too, whatever the window.
+        """
+        row = np.array([window.row, window.row + window.height - 1])
+        col = np.array([window.col, window.col + window.width - 1])
+        needed = self.holding(*np.meshgrid(row, col))
+        top, left = needed.row // step * step, needed.col // step * step
+        bottom, right = needed.row + needed.height, needed.col + needed.width
+        return self.part(Window(top, left, bottom - top, right - left))
+
     def reference_positions(self) -> Positions:
         """Where the lattice's points lie in the reference image."""
         down, right = (self.pitch * np.arange(count, dtype=np.float64) for count in self.shape)

@@ -45,6 +45,9 @@ VALUES = AFTER + 15
 secondary's pixel follows the reference's (4), how lon and lat do (4), the square metres of a pixel
 squared (3 for each image), and how much the horizontal weighs, per square metre."""
 
+MET, PARALLEL, UNKNOWN = 0, 1, 2
+"""What comes of two lines of sight."""
+
 Place = Callable[[int], tuple[Floats, Floats]]
 """Rows and columns in the reference of every n-th point of the lattice, and of as many as reach its
 end."""
@@ -286,10 +289,6 @@ def _met_into(
                 out[2, i, j] = height
                 out[3, i, j] = point[3]
                 out[4, i, j] = point[4]
-
-
-MET, PARALLEL, UNKNOWN = 0, 1, 2
-"""What comes of two lines of sight."""
 
 
 @kernel

@@ -142,7 +142,8 @@ def _spots(first: Overview, second: Overview, heights: tuple[float, float], crs:
     per_metre = whole.columns_per_metre(middle)
     count = int((heights[1] - heights[0]) * per_metre) + 2 * RANGE_PAD
     levels = _levels(count, (first, second))
-    frame = _frame(whole, first, levels)
+    rows, cols = first.layer.values.shape
+    frame = whole.covering(Window(first.row, first.col, rows, cols), 2**levels)
     method = Method()
     patches = (
         patch(first.layer, first.row, first.col, levels),
@@ -158,20 +159,6 @@ def _spots(first: Overview, second: Overview, heights: tuple[float, float], crs:
     project = Transformer.from_crs(GEOGRAPHIC, crs, always_xy=True)
     x, y = project.transform(spot.lon[spot.valid], spot.lat[spot.valid])
     return _Spots(x, y, spot.height[spot.valid])
-
-
-def _frame(whole: EpipolarFrame, image: Overview, levels: int) -> EpipolarFrame:
-    """The part of a lattice that covers an image: its points are the same whatever part it is."""
-    rows, cols = image.layer.values.shape
-    row, col = (
-        np.array([image.row, image.row + rows - 1]),
-        np.array([image.col, image.col + cols - 1]),
-    )
-    needed = whole.holding(row[:, None] + 0 * col, col + 0 * row[:, None])
-    step = 2**levels
-    top, left = needed.row // step * step, needed.col // step * step
-    bottom, right = needed.row + needed.height, needed.col + needed.width
-    return whole.part(Window(top, left, bottom - top, right - left))
 
 
 def _levels(count: int, images: tuple[Overview, Overview]) -> int:

@@ -182,14 +182,7 @@ def _frame(pair: Stereopair, window: Window) -> EpipolarFrame:
     first, second = pair.eyes
     height = float(np.median(pair.ground.height))
     whole = epipolar_frame(first.rpc, second.rpc, (0, 0), first.shape, height)
-    rows = np.array([window.row, window.row + window.height - 1])
-    cols = np.array([window.col, window.col + window.width - 1])
-    needed = whole.holding(rows[:, None] + 0 * cols, cols + 0 * rows[:, None])
-    # Coarser lattices share their points too.
-    step = 2 ** (pair.levels + SPARSER)
-    top, left = needed.row // step * step, needed.col // step * step
-    bottom, right = needed.row + needed.height, needed.col + needed.width
-    return whole.part(Window(top, left, bottom - top, right - left))
+    return whole.covering(window, 2 ** (pair.levels + SPARSER))
 
 
 class Side(NamedTuple):

@@ -19,7 +19,7 @@ class Reason(IntFlag):
     NO_CONVERGENCE = 1 << 5
     """The sub-pixel search did not settle, or left its search range."""
     LOW_SCORE = 1 << 6
-    """The correlation score is below the minimum."""
+    """The correlation score is below the minimum, or the images differ there far beyond noise."""
     FORWARD_BACKWARD = 1 << 7
     """Matching there and back again does not return to the same place."""
     CLOUD_MASK = 1 << 8
@@ -47,7 +47,7 @@ TEXT: dict[Reason, str] = {
     Reason.SATURATED: "saturated in one of the images",
     Reason.NO_TEXTURE: "too little texture",
     Reason.NO_CONVERGENCE: "the search did not settle",
-    Reason.LOW_SCORE: "score below the minimum",
+    Reason.LOW_SCORE: "score below the minimum, or the images differ",
     Reason.FORWARD_BACKWARD: "forward and backward matching disagree",
     Reason.CLOUD_MASK: "removed by the cloud mask",
     Reason.USER_MASK: "removed by the user's mask",

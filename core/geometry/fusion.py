@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from core.geometry.gridding import Cells, Layer
 from core.geometry.rpc import Floats
-from core.geometry.uncertainty import deviation
+from core.geometry.uncertainty import deviation, wary_deviation
 from core.kernel import kernel
 
 Stack = NDArray[np.float32]
@@ -109,8 +109,8 @@ def fused(cells: Sequence[Cells]) -> Fused:
 
 
 def _whole(one: Cells) -> Layer:
-    """Standard deviation of one pair's heights."""
-    return deviation(one.height, one.sigma, one.score, one.count.astype(np.float32), one.side)
+    """Standard deviation that one pair's heights are taken to have."""
+    return wary_deviation(one.height, one.sigma, one.score, one.count.astype(np.float32), one.side)
 
 
 @kernel

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from core.geometry import fusion
 from core.geometry.fusion import fused
 from core.geometry.gridding import Cells
-from core.geometry.uncertainty import deviation
+from core.geometry.uncertainty import deviation, wary_deviation
 
 
 def cells(
@@ -33,8 +33,12 @@ def even(height: float, sigma: float, score: float = 0.95) -> Cells:
     return cells(np.full((9, 9), height), sigma, score)
 
 
-def whole(one: Cells) -> np.ndarray:
-    return deviation(one.height, one.sigma, one.score, one.count.astype(np.float32), one.side)
+def layers(one: Cells) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, float]:
+    return one.height, one.sigma, one.score, one.count.astype(np.float32), one.side
+
+
+def alone(one: Cells) -> np.ndarray:
+    return deviation(*layers(one))
 
 
 def slow_cell(
@@ -66,9 +70,10 @@ def test_cells_are_those_of_the_plain_definition(seed: int, number: int) -> None
     scores = rng.choice([0.8, 0.95], number)
     given = [cells(*pair) for pair in zip(heights, sigmas, scores, strict=True)]
     stacks = [
-        np.stack(layers).astype(float)
-        for layers in zip(
-            *((one.height, one.sigma, whole(one), one.score) for one in given), strict=True
+        np.stack(parts).astype(float)
+        for parts in zip(
+            *((one.height, one.sigma, wary_deviation(*layers(one)), one.score) for one in given),
+            strict=True,
         )
     ]
     found = fused(given)
@@ -85,11 +90,11 @@ def test_cells_are_those_of_the_plain_definition(seed: int, number: int) -> None
 
 def test_one_pair_alone_keeps_its_heights_and_has_the_deviation_of_its_surface() -> None:
     rng = np.random.default_rng(2)
-    alone = cells(np.where(rng.random((9, 9)) < 0.1, np.nan, rng.normal(100, 1, (9, 9))), 0.2)
-    found = fused([alone])
-    assert found.height == pytest.approx(alone.height, nan_ok=True)
-    assert found.sigma == pytest.approx(whole(alone), nan_ok=True)
-    assert (found.pairs == np.isfinite(alone.height)).all()
+    one = cells(np.where(rng.random((9, 9)) < 0.1, np.nan, rng.normal(100, 1, (9, 9))), 0.2)
+    found = fused([one])
+    assert found.height == pytest.approx(one.height, nan_ok=True)
+    assert found.sigma == pytest.approx(alone(one), nan_ok=True)
+    assert (found.pairs == np.isfinite(one.height)).all()
 
 
 def test_a_pair_with_half_the_deviation_weighs_four_times() -> None:
@@ -115,7 +120,7 @@ def test_of_two_pairs_that_disagree_the_more_certain_one_counts_with_less_certai
     found = fused([even(100.0, 0.1), even(105.0, 0.3)])
     assert found.height == pytest.approx(100)
     assert (found.pairs == 1).all()
-    assert (found.sigma > 1.5 * whole(even(100.0, 0.1))).all()
+    assert (found.sigma > 1.5 * alone(even(100.0, 0.1))).all()
 
 
 @pytest.mark.parametrize(
@@ -139,7 +144,7 @@ def test_three_pairs_are_not_taken_for_independent() -> None:
     found = fused([one] * 3)
     share = math.sqrt((1 + 2 * fusion.CORRELATION) / 3)
     assert 3**-0.5 < share < 1
-    assert found.sigma == pytest.approx(share * whole(one), rel=1e-4)
+    assert found.sigma == pytest.approx(share * alone(one), rel=1e-4)
 
 
 def test_the_order_of_the_pairs_does_not_matter() -> None:

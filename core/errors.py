@@ -275,6 +275,24 @@ class DateMissing(InputError):
     code = "date-missing"
 
 
+class TooFewSamples(InputError):
+    """The training samples do not tell landslides from the rest, or cannot be judged by."""
+
+    code = "too-few-samples"
+
+
+class BadModel(InputError):
+    """A file of a saved model is damaged, or holds what no model of this service holds."""
+
+    code = "bad-model"
+
+
+class ModelMismatch(InputError):
+    """A saved model needs features that these images do not give."""
+
+    code = "model-mismatch"
+
+
 class NothingMeasured(OptiGroundError):
     """Every pair of a job failed."""
 

@@ -1,0 +1,1 @@
+"""Landslides from what changed between two dates: arrays in, new arrays out."""

@@ -1,0 +1,1 @@
+"""Trees learned from samples, and how far their probabilities may be trusted."""

@@ -216,7 +216,7 @@ class BadRaster(InputError):
 
 
 class NoGeoreference(InputError):
-    """A raster has no coordinate reference system or no geotransform."""
+    """A raster or polygons have no coordinate reference system, or a raster no geotransform."""
 
     code = "no-georeference"
 
@@ -225,6 +225,12 @@ class UnsupportedGrid(InputError):
     """A raster's coordinate reference system or pixel geometry cannot be worked on."""
 
     code = "unsupported-grid"
+
+
+class LayerMissing(InputError):
+    """A file of polygons has no layer of the name asked for."""
+
+    code = "layer-missing"
 
 
 class BandMissing(InputError):

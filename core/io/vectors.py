@@ -1,86 +1,74 @@
-"""Polygons from users' files: GeoJSON and GeoPackage.
+"""Polygons from users' files: GeoJSON, GeoPackage, and shapefiles in an archive."""
 
-A GeoPackage is read with sqlite3 and not with GDAL: one table of geometries is all that is wanted,
-from a file that is opened read-only and may do nothing but be selected from.
-"""
-
-import json
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from functools import lru_cache
-from pathlib import Path
-from typing import Any
-from urllib.parse import quote
+from itertools import count
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError, ProjError
 from rasterio.features import rasterize
 from shapely.errors import ShapelyError
 from shapely.geometry.base import BaseGeometry
 
-from core.errors import SourceTooLarge, UnknownFormat
-from core.grid import GEOGRAPHIC, Grid
+from core.errors import LayerMissing, SourceTooLarge
+from core.grid import Grid
+from core.io import geojson, geopackage, shapefile
+from core.io.archives import Members, members
 from core.io.gdal import leash
+from core.io.repair import Feature, Polygons, no_polygons, repaired
 
 MAX_BYTES = 128 << 20
-MAX_VERTICES = 5_000_000
+"""Of a file, or of a member of an archive."""
+MAX_UNPACKED = 4 * MAX_BYTES
 
-_SQLITE = b"SQLite format 3\0"
-_ALLOWED = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ}
+_PARTS = (".shp", ".dbf", ".prj")
+_DAMAGED = (
+    ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError,
+    sqlite3.Error, ShapelyError, CRSError, ProjError,
+)  # fmt: skip
 
 
 def polygons(path: Path, crs: str, *, pointer: str = "") -> tuple[BaseGeometry, ...]:
-    """The polygons of a file in another coordinate reference system.
+    """The polygons of all layers of a file, as :func:`read_polygons` makes them."""
+    return read_polygons(path, crs, pointer=pointer).shapes
+
+
+def read_polygons(path: Path, crs: str, *, layer: str | None = None, pointer: str = "") -> Polygons:
+    """The polygons of a file in another coordinate reference system, valid, with a report.
 
     Parameters
     ----------
     path
-        GeoJSON (CRS84, or what its ``crs`` member says) or GeoPackage.
+        GeoJSON (CRS84, or what its ``crs`` member says), GeoPackage, or shapefiles, each with its
+        ``.prj``: one beside its parts, or any number in a folder, zip or tar file.
     crs
         The coordinate reference system wanted; x first.
+    layer
+        The table of a GeoPackage or the shapefile to read; by default all.
     pointer
         Where the request names the file.
 
     Raises
     ------
     UnknownFormat
-        It is neither, is damaged, or holds lines or points.
+        It is none of these, is damaged, or holds lines or points.
+    NoGeoreference
+        A shapefile comes without its ``.prj``.
+    LayerMissing
+        There is no such layer.
     """
-    return _polygons(path, path.stat().st_mtime_ns, crs, pointer)
+    return _read(path, path.stat().st_mtime_ns, crs, layer, pointer)
 
 
-@lru_cache(maxsize=4)
-def _polygons(path: Path, _changed: int, crs: str, pointer: str) -> tuple[BaseGeometry, ...]:
-    if path.stat().st_size > MAX_BYTES:
-        raise SourceTooLarge(
-            f"The file of polygons is larger than {MAX_BYTES >> 20} MiB.", pointer=pointer
-        )
-    with path.open("rb") as file:
-        head = file.read(len(_SQLITE))
-    try:
-        layers = _geopackage(path) if head == _SQLITE else _geojson(path)
-        found = tuple(_moved(shape, source, crs) for source, shape in layers)
-        if not found:
-            raise ValueError
-        vertices = sum(shapely.get_num_coordinates(shape) for shape in found)
-    except (
-        ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError,
-        sqlite3.Error, ShapelyError, CRSError, ProjError,
-    ) as error:  # fmt: skip
-        raise UnknownFormat(
-            "The file holds no polygons that can be read.",
-            pointer=pointer,
-            allowed="polygons as GeoJSON or GeoPackage, or a raster",
-        ) from error
-    if vertices > MAX_VERTICES:
-        raise SourceTooLarge(
-            f"The polygons have more than {MAX_VERTICES} vertices.", pointer=pointer
-        )
-    return found
+def layer_names(path: Path, *, pointer: str = "") -> tuple[str, ...]:
+    """Names of the layers with polygons in a file; none for GeoJSON, which has one without."""
+    found = _features(path, pointer)
+    return tuple(dict.fromkeys(feature.layer for feature in found if feature.layer))
 
 
 def burned(shapes: tuple[BaseGeometry, ...], grid: Grid) -> NDArray[np.bool_]:
@@ -97,79 +85,95 @@ def burned(shapes: tuple[BaseGeometry, ...], grid: Grid) -> NDArray[np.bool_]:
     return result
 
 
-def _moved(shape: BaseGeometry, source: str, crs: str) -> BaseGeometry:
-    if shape.geom_type not in ("Polygon", "MultiPolygon"):
-        raise ValueError
-    flat = shapely.force_2d(shape)
-    if CRS.from_user_input(source) == CRS.from_user_input(crs):
-        return flat
-    change = Transformer.from_crs(source, crs, always_xy=True)
-
-    def moved(points: NDArray[np.float64]) -> NDArray[np.float64]:
-        x, y = change.transform(points[:, 0], points[:, 1], errcheck=True)
-        return np.column_stack([x, y])
-
-    return shapely.transform(flat, moved)
+@lru_cache(maxsize=4)
+def _read(path: Path, _changed: int, crs: str, layer: str | None, pointer: str) -> Polygons:
+    found = _features(path, pointer)
+    if layer is not None:
+        found = _chosen(found, layer, pointer)
+    return repaired(found, crs, pointer=pointer)
 
 
-def _geojson(path: Path) -> Iterator[tuple[str, BaseGeometry]]:
-    document = json.loads(path.read_bytes())
-    name = ((document.get("crs") or {}).get("properties") or {}).get("name", GEOGRAPHIC)
-    for geometry in _geometries(document):
-        yield name, shapely.from_geojson(json.dumps(geometry))
-
-
-def _geometries(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    match document["type"]:
-        case "FeatureCollection":
-            for feature in document["features"]:
-                yield from _geometries(feature)
-        case "Feature":
-            if document["geometry"] is not None:
-                yield from _geometries(document["geometry"])
-        case "GeometryCollection":
-            for geometry in document["geometries"]:
-                yield from _geometries(geometry)
-        case _:
-            yield document
-
-
-def _geopackage(path: Path) -> Iterator[tuple[str, BaseGeometry]]:
-    address = f"file:{quote(str(path.resolve()))}?mode=ro&immutable=1"
-    with closing(sqlite3.connect(address, uri=True)) as database:
-        database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_BYTES)
-        for pragma in ("trusted_schema=OFF", "cell_size_check=ON", "mmap_size=0"):
-            database.execute(f"PRAGMA {pragma}")
-        database.set_authorizer(
-            lambda action, *_: sqlite3.SQLITE_OK if action in _ALLOWED else sqlite3.SQLITE_DENY
+def _chosen(features: tuple[Feature, ...], layer: str, pointer: str) -> tuple[Feature, ...]:
+    chosen = tuple(f for f in features if f.layer.casefold() == layer.casefold())
+    if not chosen:
+        names = ", ".join(dict.fromkeys(f.layer for f in features if f.layer)) or "one without name"
+        raise LayerMissing(
+            f"The file has no layer {layer!r}, it has {names}.",
+            pointer=pointer,
+            value=layer,
+            allowed=f"one of {names}",
         )
-        layers = database.execute(
-            "SELECT g.table_name, g.column_name, s.organization, s.organization_coordsys_id, "
-            "s.definition FROM gpkg_geometry_columns g, gpkg_spatial_ref_sys s "
-            "WHERE s.srs_id = g.srs_id ORDER BY g.table_name"
-        ).fetchall()
-        for table, column, organization, number, definition in layers:
-            crs = f"EPSG:{number}" if organization.upper() == "EPSG" else definition
-            # A view or a virtual table may hide any computation; only plain tables are read.
-            plain = database.execute(
-                "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ? AND rootpage > 0",
-                (table,),
-            ).fetchone()
-            if plain is None:
-                raise ValueError
-            query = f"SELECT {_quoted(column)} FROM {_quoted(table)}"  # noqa: S608
-            for (blob,) in database.execute(query):
-                if blob is not None:
-                    yield crs, _geometry(blob)
+    return chosen
 
 
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+def _features(path: Path, pointer: str) -> tuple[Feature, ...]:
+    if path.is_file() and path.stat().st_size > MAX_BYTES:
+        raise SourceTooLarge(
+            f"The file of polygons is larger than {MAX_BYTES >> 20} MiB.", pointer=pointer
+        )
+    try:
+        return tuple(_numbered(path, pointer))
+    except _DAMAGED as error:
+        raise no_polygons(pointer) from error
 
 
-def _geometry(blob: bytes) -> BaseGeometry:
-    """The geometry in a GeoPackage's binary form: a header, perhaps an envelope, then WKB."""
-    if blob[:2] != b"GP":
-        raise ValueError
-    envelope = (0, 32, 48, 48, 64)[(blob[3] >> 1) & 0x07]
-    return shapely.from_wkb(blob[8 + envelope :])
+def _numbered(path: Path, pointer: str) -> Iterator[Feature]:
+    numbers: dict[str, count[int]] = {}
+    for layer, crs, shape in _shapes(path, pointer):
+        yield Feature(layer, next(numbers.setdefault(layer, count(1))), crs, shape)
+
+
+def _shapes(path: Path, pointer: str) -> Iterator[tuple[str, str, BaseGeometry | str | None]]:
+    head = b""
+    if path.is_file():
+        with path.open("rb") as file:
+            head = file.read(16)
+    if head.startswith(geopackage.MAGIC):
+        yield from geopackage.shapes(path)
+    elif head.startswith(shapefile.MAGIC):
+        yield from _beside(path)
+    else:
+        with TemporaryDirectory(prefix="polygons-") as scratch:
+            files = members(
+                path, Path(scratch), _is_part, pointer=pointer, max_unpacked=MAX_UNPACKED
+            )
+            if files is not None:
+                yield from _packed(files, pointer)
+                return
+        for crs, shape in geojson.shapes(path):
+            yield "", crs, shape
+
+
+def _is_part(name: str) -> bool:
+    """Whether a member belongs to a shapefile; not where a Mac put its own notes of a file."""
+    path = PurePosixPath(name)
+    return path.suffix.lower() in _PARTS and not path.name.startswith("._")
+
+
+def _beside(path: Path) -> Iterator[tuple[str, str, BaseGeometry | str | None]]:
+    """A shapefile that is not packed, with the parts that lie beside it."""
+
+    def part(suffix: str) -> bytes:
+        beside = path.with_suffix(suffix)
+        there = beside.is_file() and beside.stat().st_size <= MAX_BYTES
+        return beside.read_bytes() if there else b""
+
+    crs = part(".prj").decode("utf-8", "replace").strip("\0\ufeff \r\n\t")
+    for shape in shapefile.shapes(path.read_bytes(), part(".dbf") or None):
+        yield path.stem, crs, shape
+
+
+def _packed(files: Members, pointer: str) -> Iterator[tuple[str, str, BaseGeometry | str | None]]:
+    parts = {name.casefold(): name for name in files.names if _is_part(name)}
+    outlines = [name for name in parts.values() if name.lower().endswith(".shp")]
+    if not outlines:
+        raise no_polygons(pointer, "There is no .shp in the archive.")
+    for name in sorted(outlines):
+
+        def part(suffix: str, stem: str = name[:-4]) -> bytes:
+            member = parts.get((stem + suffix).casefold())
+            return files.read(member, MAX_BYTES) if member else b""
+
+        crs = part(".prj").decode("utf-8", "replace").strip("\0\ufeff \r\n\t")
+        for shape in shapefile.shapes(part(".shp"), part(".dbf") or None):
+            yield PurePosixPath(name).stem, crs, shape

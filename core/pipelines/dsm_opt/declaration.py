@@ -87,11 +87,12 @@ class DsmOptParameters(Parameters):
     """
     mask: Annotated[Source | None, Group("Images")] = None
     """Ground that must not be measured: a raster whose pixels other than 0 are masked, or polygons
-    as GeoJSON or GeoPackage, in any coordinate reference system.
+    as GeoJSON, GeoPackage or zipped shapefile, in any coordinate reference system.
     """
     water: Annotated[Source | None, Group("Images")] = None
-    """Polygons of still water as GeoJSON or GeoPackage. Water shows no texture that stays: it is
-    not measured, and in dsm_filled each polygon has one height, that of its shore.
+    """Polygons of still water as GeoJSON, GeoPackage or zipped shapefile. Water shows no texture
+    that stays: it is not measured, and in dsm_filled each polygon has one height, that of its
+    shore.
     """
     product_mask: Annotated[bool, Group("Images")] = True
     """Whether pixels under the delivery's own cloud mask are left out. An image whose delivery

@@ -127,8 +127,8 @@ class MpicOptParameters(Parameters):
     """
     mask: Annotated[Source | None, Group("Method")] = None
     """Ground that must not be measured, such as water or fields: a raster whose pixels other than 0
-    are masked, or polygons as GeoJSON or GeoPackage, in any coordinate reference system. Applied
-    together with cloud_mask, whichever that is.
+    are masked, or polygons as GeoJSON, GeoPackage or zipped shapefile, in any coordinate reference
+    system. Applied together with cloud_mask, whichever that is.
     """
     search_range: Annotated[
         float | None,

@@ -72,7 +72,8 @@ def thinned(height: NDArray[np.floating], side: int) -> NDArray[np.float32]:
             known = ~np.isnan(part)
             total[known] += part[known]
             count += known
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan).astype(np.float32)
+    mean = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    return mean.astype(np.float32)
 
 
 def filled(height: NDArray[np.floating]) -> Heights:
@@ -144,7 +145,8 @@ def above_channels(
     """
     base = np.full(height.shape, np.nan)
     _bases(np.asarray(height, np.float64), codes, channel, _DOWN, _RIGHT, base)
-    return np.maximum(height - base, 0).astype(np.float32)
+    above: NDArray[np.float32] = np.maximum(height - base, 0).astype(np.float32)
+    return above
 
 
 @kernel

@@ -27,7 +27,7 @@ FITS = 20
 """Repetitions of the weighted fit; it settles in ten."""
 
 FAR = 3.0
-"""Deviations, root mean square over the bands, from which a pixel has changed and counts no more."""
+"""Deviations, root mean square over bands, from which a pixel has changed and counts no more."""
 
 LEAST_NOISE = 0.5
 """Of stored numbers: keeps images without noise from dividing by zero."""

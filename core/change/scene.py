@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from core.roles import Role as Role
+from core.roles import Role as Role  # noqa: PLC0414
 from core.tiling import Window
 
 Numbers = NDArray[np.uint16]

@@ -8,7 +8,7 @@ anything but a file that our own fetcher put there.
 import errno
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,11 @@ CACHE_BYTES = 64 << 20
 """GDAL's block cache.  Its default is a twentieth of the machine's memory, for each process.  All
 bands of a block of JPEG 2000 are decoded together, and have to stay until each was read."""
 
-DRIVERS = ("GTiff", "JP2OpenJPEG")
+DRIVERS = ("GTiff", "JP2OpenJPEG", "ENVI")
 """Formats of users' rasters.  A COG is a GTiff.  No VRT: it would open what it names."""
+
+_WITH_HEADER = {"ENVI": {"GDAL_DISABLE_READDIR_ON_OPEN": "TRUE"}}
+"""Formats of two files: the header lies beside the pixels, under the same name."""
 
 BLOCK = 512
 """Side of the tiles of what is written."""
@@ -87,7 +90,8 @@ def open_dataset(
     causes: list[Exception] = []
     for driver in drivers:
         try:
-            return rasterio.open(path, driver=driver, **options)
+            with Env(**_WITH_HEADER[driver]) if driver in _WITH_HEADER else nullcontext():
+                return rasterio.open(path, driver=driver, **options)
         except (RasterioError, CRSError, ValueError) as error:
             causes.append(error)
     raise UnknownFormat(

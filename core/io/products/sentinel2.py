@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date as Date  # noqa: N812
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import Literal, NamedTuple
 from xml.etree.ElementTree import Element
 
 from core.errors import BadMetadata, BadRaster, BandMissing, UnknownFormat
@@ -117,6 +117,28 @@ def open_sentinel2(
         cloud=_cloud_layer(files, granule),
         source=files.source if files.source.is_file() else Path(files.location(member)),
         warnings=(*scene.warnings, *about.warnings, *_size_warnings(scene, band, member, about)),
+    )
+
+
+def band_names(files: Members, *, pointer: str = "") -> tuple[str, ...]:
+    """Names of the bands of a compact product, such as B04."""
+    granule = _only_granule(files, pointer)
+    return tuple(sorted({band for band, *_ in _bands(files, granule)}))
+
+
+class Metadata(NamedTuple):
+    """What a compact product says of itself: of all of it, and of its one granule."""
+
+    product: Element | None
+    tile: Element | None
+
+
+def metadata(files: Members, *, pointer: str = "") -> Metadata:
+    """The documents of a compact product; None for one that is missing."""
+    granule = _only_granule(files, pointer)
+    folder = granule.rpartition("/")[0].rpartition("/")[0]
+    return Metadata(
+        _root(files, folder, _PRODUCT_XML, pointer), _root(files, granule, _GRANULE_XML, pointer)
     )
 
 

@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from core.roles import Role as Role  # noqa: PLC0414
 from core.tiling import Window
 
 Numbers = NDArray[np.uint16]
@@ -22,6 +21,18 @@ Floats = NDArray[np.float32]
 
 REFLECTANCE = 10_000
 """Stored number of the reflectance 1, of images that have a physical unit."""
+
+
+class Role(StrEnum):
+    """What a band shows."""
+
+    BLUE = "blue"
+    GREEN = "green"
+    RED = "red"
+    REDEDGE = "rededge"
+    NIR = "nir"
+    SWIR1 = "swir1"
+    SWIR2 = "swir2"
 
 
 VISIBLE = (Role.BLUE, Role.GREEN, Role.RED)
@@ -91,6 +102,15 @@ class Layers:
         if self.before is None:
             raise KeyError(date)
         return self.before
+
+    def usable(self, *, heights: bool) -> Flags:
+        """Pixels of which all is known; with `heights`, also height and drainage."""
+        known = self.known
+        if heights and self.height is not None:
+            known = known & ~np.isnan(self.height)
+            for layer in self.drainage or ():
+                known = known & ~np.isnan(layer)
+        return known
 
     def part(self, window: Window) -> "Layers":
         """A window of it, which must lie inside."""

@@ -64,9 +64,9 @@ def local(values: Steps, known: Flags, side: int, step: float, core: Window) -> 
 
 
 def contrast(values: Steps, windows: Local, step: float, core: Window) -> Floats:
-    """The quantity less its mean around, in its units; 0 where that is not known."""
-    centre = values[core.slices] * np.float32(step)
-    return np.where(windows.deviation >= 0, centre - windows.mean, np.float32(0))
+    """The quantity less its mean around, in its units; of the core that the windows are of."""
+    difference: Floats = values[core.slices] * np.float32(step) - windows.mean
+    return difference
 
 
 def roughness(values: Steps, known: Flags, side: int, step: float, core: Window) -> Floats:

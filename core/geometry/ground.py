@@ -41,6 +41,11 @@ class Ground:
     high: Floats
 
     @cached_property
+    def middle(self) -> float:
+        """The median height."""
+        return float(np.median(self.height))
+
+    @cached_property
     def _projection(self) -> Transformer:
         return Transformer.from_crs(GEOGRAPHIC, self.grid.crs, always_xy=True)
 
@@ -62,7 +67,7 @@ class Ground:
         Lines of sight that a slope makes cross the surface more than once end on one of its sides.
         """
         row, col = np.broadcast_arrays(np.asarray(row, np.float64), np.asarray(col, np.float64))
-        height = np.full(row.shape, float(np.median(self.height)))
+        height = np.full(row.shape, self.middle)
         for _ in range(ROUNDS):
             lon, lat, inside = rpc.locate(row, col, height)
             x, y = self._projection.transform(lon, lat)

@@ -96,8 +96,9 @@ def match(
     """
     options = options or Aggregation()
     _check(left, right, count, options)
-    costs = cost_volume(left, right, first, count, options.radius)
-    totals = aggregated(costs, left.values, options)
+    totals = aggregated(
+        cost_volume(left, right, first, count, options.radius), left.values, options
+    )
     return winners(totals, left.weights, right.weights, first)
 
 

@@ -24,7 +24,7 @@ from core.pipelines.dsm_opt.images import Image
 from core.pipelines.dsm_opt.pairing import ImagePair
 from core.tiling import Window
 
-TILE_PX = 640
+TILE_PX = 600
 """Side of a tile in pixels of the images, at most: larger ones take more memory, smaller ones more
 time for their margins.  A constant: sums along whole rows depend on where tiles end."""
 

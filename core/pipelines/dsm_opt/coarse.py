@@ -45,6 +45,10 @@ MOST_LEVELS = 4
 ALIGNED = 2**MOST_LEVELS
 """Reduced pixels: halved ones begin at multiples of their size, whatever part is wanted."""
 
+STRIP_ROWS = 384
+"""Rows of a reduced image that are matched at a time, at most, so that memory does not grow with
+the area."""
+
 RANGE_PAD = 4
 """Disparities tried beyond the range of heights."""
 
@@ -144,7 +148,7 @@ def _spots(first: Overview, second: Overview, heights: tuple[float, float], crs:
     levels = _levels(count, (first, second))
     rows, cols = first.layer.values.shape
     frame = whole.covering(Window(first.row, first.col, rows, cols), 2**levels)
-    method = Method()
+    method = Method(rows=STRIP_ROWS)
     patches = (
         patch(first.layer, first.row, first.col, levels),
         patch(second.layer, second.row, second.col, levels),
@@ -187,17 +191,24 @@ def _ground(seen: Sequence[_Spots], cell: float, crs: str, halvings: int) -> Gro
     east, north = (float(np.ceil(high / cell) * cell) for high in bounds[:, 2:].max(axis=0))
     shape = (max(round((north - south) / cell), 1), max(round((east - west) / cell), 1))
     grid = Grid(shape, Affine(cell, 0, west, 0, -cell, north), crs)
-    layers = np.stack([_means(spots, grid) for spots in seen])
-    known = np.isfinite(layers).any(axis=0)
-    middle = np.full(shape, np.nan)
-    middle[known] = np.nanmedian(layers[:, known], axis=0)
-    raw = ndimage.median_filter(filled(middle, known), MEDIAN)
+    middle = _middle([_means(spots, grid) for spots in seen])
+    raw = ndimage.median_filter(filled(middle, np.isfinite(middle)), MEDIAN)
     return Ground(
         grid,
         terrain(raw, halvings),
         ndimage.minimum_filter(raw, AROUND),
         ndimage.maximum_filter(raw, AROUND),
     )
+
+
+def _middle(layers: Sequence[Floats]) -> Floats:
+    """The median of layers where any is known, NaN elsewhere; row by row, since it takes memory."""
+    middle = np.full_like(layers[0], np.nan)
+    for row, values in zip(middle, zip(*layers, strict=True), strict=True):
+        stack = np.stack(values)
+        known = np.isfinite(stack).any(axis=0)
+        row[known] = np.nanmedian(stack[:, known], axis=0)
+    return middle
 
 
 def _means(spots: _Spots, grid: Grid) -> Floats:

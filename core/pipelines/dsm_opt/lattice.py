@@ -1,6 +1,7 @@
 """Matching of a pair on an epipolar lattice, from coarse to fine."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -38,6 +39,9 @@ PAD = 6
 FEWEST = 100
 """Matches of a level below which it changes nothing."""
 
+STRIP_MARGIN = 48
+"""Rows above and below a strip that are matched too: paths of the matching begin there."""
+
 REFERENCE_REGULARISATION = 0.02
 """The value of the parameter at which penalties are those of :class:`Aggregation`."""
 
@@ -56,12 +60,15 @@ class Method:
         Largest difference between matching there and back, pixels.
     distinctness
         Least advantage of the best match over all others, bits; 0 asks for none.
+    rows
+        Rows of a lattice that are matched at a time, at most; None for all.
     """
 
     window: int = 2
     regularisation: float = REFERENCE_REGULARISATION
     tolerance: float = 1.0
     distinctness: float = 0.0
+    rows: int | None = None
 
     def aggregation(self, noise: float) -> Aggregation:
         """Costs and penalties for images whose difference has this noise."""
@@ -178,12 +185,42 @@ def matched_level(
 
     `noise` is that of the images' difference, found out from the search by default.
     """
+    return matched(resampled(lattice, patches, level, search), search, method, noise)
+
+
+def resampled(
+    lattice: EpipolarFrame, patches: tuple[Patch, Patch], level: int, search: Search
+) -> tuple[Layer, Layer]:
+    """Both images at a lattice's points, for the surface of a search."""
     left = patches[0].at(level, lattice.reference_positions())
-    right = patches[1].at(level, lattice.secondary_positions(search.heights))
+    return left, patches[1].at(level, lattice.secondary_positions(search.heights))
+
+
+def matched(
+    images: tuple[Layer, Layer], search: Search, method: Method, noise: float | None = None
+) -> Level:
+    """Match resampled images both ways; parameters as for :func:`matched_level`."""
+    left, right = images
     options = method.aggregation(noise or noise_of(left, right, search.rough))
-    found = match(left, right, search.first, search.tried, options)
+    found = _in_strips(left, right, search, options, method.rows)
     kept = consistent(found.left, found.right, method.tolerance)
     return Level(left, right, found, kept)
+
+
+def _in_strips(
+    left: Layer, right: Layer, search: Search, options: Aggregation, most: int | None
+) -> Matches:
+    """Match some rows at a time, since memory goes with them; paths begin above and below."""
+    rows = left.values.shape[0]
+    parts = -(-rows // (most or rows))
+    edges = [round(rows * number / parts) for number in range(parts + 1)]
+    found = []
+    for top, bottom in pairwise(edges):
+        first, last = max(top - STRIP_MARGIN, 0), min(bottom + STRIP_MARGIN, rows)
+        here, there = (Layer(*(part[first:last] for part in image)) for image in (left, right))
+        matches = match(here, there, search.first, search.tried, options)
+        found.append([values[top - first : bottom - first] for values in matches])
+    return Matches(*(np.concatenate(values) for values in zip(*found, strict=True)))
 
 
 def noise_of(left: Layer, right: Layer, rough: Values | None) -> float:

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from core.grid import Grid
+from core.io.blockwise import counted, spread_over_threads
 from core.pipelines.dsm_opt.area import Target
 from core.pipelines.dsm_opt.declaration import DsmOptParameters
 from core.pipelines.dsm_opt.images import Image
@@ -34,6 +36,7 @@ def stereopairs(
     images: Sequence[Image],
     pairs: Sequence[ImagePair],
     ready: Prepared,
+    workers: int,
     progress: Progress,
 ) -> tuple[Stereopair, ...]:
     """The pairs, each with what is the same for all of its tiles."""
@@ -50,15 +53,15 @@ def stereopairs(
         parameters.product_mask,
         (-np.inf if lowest is None else lowest, np.inf if highest is None else highest),
     )
-    found = []
-    parts = list(_samples(ready.target, min(eye.gsd_m for eye in ready.eyes)))
-    for number, pair in enumerate(pairs):
-        progress.report(number / len(pairs), f"comparing the images of pair {pair.key}")
+    known = []
+    for pair in pairs:
         first, second = steeper_first(images, pair)
         eyes = ready.eyes[first], ready.eyes[second]
-        one = Stereopair(pair.key, eyes, ready.ground, method, limits, ready.levels)
-        found.append(replace(one, between=related(one, parts)))
-    return tuple(found)
+        known.append(Stereopair(pair.key, eyes, ready.ground, method, limits, ready.levels))
+    parts = list(_samples(ready.target, min(eye.gsd_m for eye in ready.eyes)))
+    compared = spread_over_threads(partial(related, parts=parts), known, workers)
+    told = counted(compared, len(known), progress, "comparing images, pair")
+    return tuple(replace(one, between=between) for one, between in told)
 
 
 def steeper_first(images: Sequence[Image], pair: ImagePair) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from core.geometry.bias import bias_sigma_m
 from core.geometry.control import ControlPoint
 from core.geometry.ground import Ground
 from core.geometry.rpc import Floats, Rpc
+from core.io.blockwise import counted, spread_over_threads
 from core.io.products.stereo.staging import StagedImage
 from core.matching.arrays import Layer
 from core.matching.tiepoints import TieImage, TiePoints, tie_points
@@ -68,7 +70,7 @@ def rough_points(
 
 
 def fine_points(
-    eyes: Sequence[Eye], ground: Ground, corners: Floats, progress: Progress
+    eyes: Sequence[Eye], ground: Ground, corners: Floats, workers: int, progress: Progress
 ) -> TiePoints:
     """Tie points at full resolution from pieces of ground, places counted in whole images.
 
@@ -76,14 +78,13 @@ def fine_points(
     ----------
     corners
         West, south, east, north of the ground, in its projection.
+    workers
+        Pieces that are worked on at the same time.
     """
-    parts = []
     places = list(_places(eyes, corners))
-    for number, (x, y) in enumerate(places):
-        progress.report(number / len(places), f"tie points, piece {number + 1} of {len(places)}")
-        found = _piece(eyes, ground, x, y)
-        if found is not None:
-            parts.append(found)
+    made = spread_over_threads(partial(_piece, eyes, ground), places, workers)
+    told = counted(made, len(places), progress, "tie points, piece")
+    parts = [found for _, found in told if found is not None]
     if not parts:
         raise NothingMeasured("No tie points were found between the images.")
     return TiePoints(*(np.concatenate(values, axis=1) for values in zip(*parts, strict=True)))
@@ -143,8 +144,9 @@ def _places(eyes: Sequence[Eye], corners: Floats) -> Iterator[tuple[float, float
             )
 
 
-def _piece(eyes: Sequence[Eye], ground: Ground, x: float, y: float) -> TiePoints | None:
+def _piece(eyes: Sequence[Eye], ground: Ground, middle: tuple[float, float]) -> TiePoints | None:
     """Tie points of one piece; None where fewer than two images show it."""
+    x, y = middle
     half = BLOCK_PX * min(eye.gsd_m for eye in eyes) / 2
     east = np.array([x - half, x + half, x - half, x + half])
     north = np.array([y - half, y - half, y + half, y + half])

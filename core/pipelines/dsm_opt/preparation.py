@@ -213,7 +213,8 @@ class _Work:
         progress: Progress,
     ) -> tuple[tuple[Eye, ...], Report]:
         """Images with models refined by tie points at full resolution all over the ground."""
-        points = fine_points(eyes, ground, np.array(target.grid.bounds), progress)
+        corners, workers = np.array(target.grid.bounds), self.context.compute.workers
+        points = fine_points(eyes, ground, corners, workers, progress)
         rpcs = [eye.rpc for eye in eyes]
         result = adjusted(self.images, rpcs, points, control, affine=self.affine)
         refined = zip(eyes, result.rpcs, strict=True)

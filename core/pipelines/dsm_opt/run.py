@@ -57,7 +57,8 @@ def run(parameters: DsmOptParameters, context: Context) -> DsmOptOutputs:
     progress = context.progress
     span = progress.part(0, PREPARED)
     ready = prepared(parameters, context, images, pairs, target, heights, span, control)
-    matched = stereopairs(parameters, images, pairs, ready, progress.part(PREPARED, COMPARED))
+    workers, span = context.compute.workers, progress.part(PREPARED, COMPARED)
+    matched = stereopairs(parameters, images, pairs, ready, workers, span)
     job = _job(parameters, context, matched, ready)
     surface, between = surface_of(job, context, progress.part(COMPARED, MATCHED))
     try:

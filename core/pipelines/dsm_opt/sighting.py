@@ -14,7 +14,7 @@ from core.geometry.ground import Ground
 from core.geometry.rpc import Floats
 from core.geometry.uncertainty import height_deviation
 from core.grid import GEOGRAPHIC, Grid
-from core.io.products.stereo.staging import CLOUD, SATURATED, Pixels
+from core.io.products.stereo.staging import CLOUD, SATURATED, Flags, Pixels
 from core.matching.across import across
 from core.matching.arrays import Bits, Layer
 from core.matching.disparity import finished, radiometry
@@ -27,10 +27,11 @@ from core.pipelines.dsm_opt.lattice import (
     Method,
     Patch,
     Search,
-    matched_level,
+    matched,
     on_finer,
     patch,
     refined_search,
+    resampled,
 )
 from core.pipelines.dsm_opt.orientation import Eye
 from core.pipelines.dsm_opt.prism import bounding, outline, prism
@@ -57,6 +58,9 @@ PAD = 6
 
 SPARSER = 2
 """Halvings of a tile's coarsest lattice for the one at whose points the ground is looked up."""
+
+AT_ONCE = 1 << 16
+"""Places without a measurement that are looked up at a time: it takes memory."""
 
 HIGHER = 1.0
 """Disparity by which a surface that hides another one is the larger, pixels."""
@@ -162,15 +166,29 @@ def _matched(pair: Stereopair, part: Grid) -> "_Matched | None":
         return None
     frame = _frame(pair, window)
     search = _begin(pair, frame, part)
+    ready = _resampled(pair, frame, search)
+    if ready is None:
+        return None
+    search, images, sides = ready
+    noise = None if pair.between is None else pair.between.noise
+    return _Matched(frame, search.heights, matched(images, search, pair.method, noise), sides)
+
+
+def _resampled(
+    pair: Stereopair, frame: EpipolarFrame, search: Search
+) -> tuple[Search, tuple[Layer, Layer], tuple["Flagged", "Flagged"]] | None:
+    """Both images on the lattice, for the search that coarser ones leave.
+
+    What was read of the images is not needed while they are matched, which takes most memory.
+    """
     sides = _sides(pair, frame, search)
     if sides is None:
         return None
-    patches = sides[0].patch, sides[1].patch
+    (first, told), (second, told_of_second) = sides
     levels = range(pair.levels, 0, -1)
-    search = refined_search(frame, patches, search, levels, pair.method, keep=True)
-    noise = None if pair.between is None else pair.between.noise
-    matched = matched_level(frame, patches, 0, search, pair.method, noise)
-    return _Matched(frame, search, matched, sides)
+    search = refined_search(frame, (first, second), search, levels, pair.method, keep=True)
+    images = resampled(frame, (first, second), 0, search)
+    return search, images, (told, told_of_second)
 
 
 def _frame(pair: Stereopair, window: Window) -> EpipolarFrame:
@@ -180,32 +198,23 @@ def _frame(pair: Stereopair, window: Window) -> EpipolarFrame:
     whatever part of the image is wanted.
     """
     first, second = pair.eyes
-    height = float(np.median(pair.ground.height))
-    whole = epipolar_frame(first.rpc, second.rpc, (0, 0), first.shape, height)
+    whole = epipolar_frame(first.rpc, second.rpc, (0, 0), first.shape, pair.ground.middle)
     return whole.covering(window, 2 ** (pair.levels + SPARSER))
 
 
-class Side(NamedTuple):
-    """One image of a pair where the lattice lies.
+class Flagged(NamedTuple):
+    """What is said of the pixels of an image where the lattice lies."""
 
-    Parameters
-    ----------
-    patch
-        Ready to be resampled.
-    window, pixels
-        What was read for it.
-    """
-
-    patch: Patch
     window: Window
-    pixels: Pixels
+    flags: Flags
 
 
 class _Matched(NamedTuple):
     frame: EpipolarFrame
-    search: Search
+    heights: Floats
+    """Of the surface for which the images were resampled."""
     level: Level
-    sides: tuple[Side, Side]
+    sides: tuple[Flagged, Flagged]
 
 
 def _seen(pair: Stereopair, part: Grid, margin: int) -> Window:
@@ -234,7 +243,7 @@ def _begin(pair: Stereopair, frame: EpipolarFrame, part: Grid) -> Search:
     sparse = frame.coarser(2 ** (pair.levels + SPARSER))
     places = sparse.reference_positions()
     known = pair.ground.below(frame.reference, places.row, places.col)
-    heights = np.where(np.isfinite(known), known, float(np.median(pair.ground.height)))
+    heights = np.where(np.isfinite(known), known, pair.ground.middle)
     for halvings in range(SPARSER - 1, -1, -1):
         heights = on_finer(heights, frame.coarser(2 ** (pair.levels + halvings)).shape)
     below, above = pair.ground.spread(*outline(part, PER_SIDE), MARGIN_PX * pair.eyes[0].gsd_m)
@@ -243,7 +252,9 @@ def _begin(pair: Stereopair, frame: EpipolarFrame, part: Grid) -> Search:
     return Search(heights, first, int(np.ceil(above * per_metre)) + PAD - first + 1)
 
 
-def _sides(pair: Stereopair, frame: EpipolarFrame, search: Search) -> tuple[Side, Side] | None:
+def _sides(
+    pair: Stereopair, frame: EpipolarFrame, search: Search
+) -> tuple[tuple[Patch, Flagged], tuple[Patch, Flagged]] | None:
     """Both images where the lattice lies; None where the second one shows none of it."""
     eyes, levels = pair.eyes, pair.levels
     lattice = frame.coarser(2**levels)
@@ -255,7 +266,7 @@ def _sides(pair: Stereopair, frame: EpipolarFrame, search: Search) -> tuple[Side
     return _side(eyes[0], first, levels, pair.limits), _side(eyes[1], second, levels, pair.limits)
 
 
-def _side(eye: Eye, window: Window, levels: int, limits: Limits) -> Side:
+def _side(eye: Eye, window: Window, levels: int, limits: Limits) -> tuple[Patch, Flagged]:
     # Halved pixels begin at multiples of their size, wherever the tile lies.
     step = 2**levels
     top, left = window.row // step * step, window.col // step * step
@@ -263,7 +274,7 @@ def _side(eye: Eye, window: Window, levels: int, limits: Limits) -> Side:
     whole = Window(top, left, -(-rows // step) * step, -(-cols // step) * step)
     pixels = eye.image.read(whole)
     layer = Layer(pixels.values, _usable(pixels, limits))
-    return Side(patch(layer, top, left, levels), whole, pixels)
+    return patch(layer, top, left, levels), Flagged(whole, pixels.flags)
 
 
 def _usable(pixels: Pixels, limits: Limits) -> NDArray[np.float32]:
@@ -289,7 +300,16 @@ def _isolated(done: _Matched) -> NDArray[np.bool_]:
 
 
 def _measured(pair: Stereopair, done: _Matched, part: Grid) -> Sighting:
-    """Refine the matches, intersect the lines of sight, and say why others are missing."""
+    """The ground that matches show, and why others are missing."""
+    points, brightness, reasons = _points(pair, done, part)
+    lost = reasons != 0
+    return Sighting(points, brightness, *_holes(done, lost, part), reasons[lost])
+
+
+def _points(
+    pair: Stereopair, done: _Matched, part: Grid
+) -> tuple[Points, NDArray[np.float32], Bits]:
+    """Refine the matches, and intersect their lines of sight; what is said of each is 0 if good."""
     left, right, found, _ = done.level
     limits, between = pair.limits, pair.between
     final = finished(left, right, _start(done), pair.method.window, between)
@@ -299,7 +319,7 @@ def _measured(pair: Stereopair, done: _Matched, part: Grid) -> Sighting:
     lost = np.isnan(final.disparity)
     reasons = np.where(lost, _reasons(done, limits), np.uint16(0))
     off = across(left, right, final.disparity, between)
-    spot = done.frame.intersect(done.search.heights, final.disparity, off)
+    spot = done.frame.intersect(done.heights, final.disparity, off)
     reasons[~lost & ~spot.valid] |= np.uint16(Reason.NO_CONVERGENCE)
     # The coarse ground's range is wider than asked for; a comparison with NaN is false.
     low, high = limits.heights
@@ -315,19 +335,19 @@ def _measured(pair: Stereopair, done: _Matched, part: Grid) -> Sighting:
     x, y = project.transform(spot.lon[good], spot.lat[good])
     sigma = height_deviation(final.sigma[good], spot.height_sigma[good])
     points = Points(x, y, spot.height[good], sigma, spot.error[good], final.score[good])
-    return Sighting(points, left.values[good], *_holes(done, ~good, part), reasons[~good])
+    return points, left.values[good], reasons
 
 
 def _reasons(done: _Matched, limits: Limits) -> Bits:
     """Why each point of the lattice would have no value."""
-    frame, search, (left, right, found, kept), sides = done
+    frame, heights, (left, right, found, kept), sides = done
     reasons = np.zeros(found.left.shape, np.uint16)
     lost = left.weights == 0
     empty = np.uint16(Reason.NODATA_REFERENCE)
     reasons[lost] |= _flagged(frame.reference_positions(), lost, sides[0], empty, limits)
     lost = right.weights == 0
     empty = np.uint16(Reason.NODATA_SECONDARY)
-    places = frame.secondary_positions(search.heights)
+    places = frame.secondary_positions(heights)
     reasons[lost] |= _flagged(places, lost, sides[1], empty, limits)
     reasons[_isolated(done)] |= np.uint16(Reason.ISOLATED)
     apart = np.isfinite(found.left) & ~kept
@@ -339,16 +359,16 @@ def _reasons(done: _Matched, limits: Limits) -> Bits:
 
 
 def _flagged(
-    places: Positions, lost: NDArray[np.bool_], side: Side, empty: np.uint16, limits: Limits
+    places: Positions, lost: NDArray[np.bool_], side: Flagged, empty: np.uint16, limits: Limits
 ) -> Bits:
     """What an image's flags say of the places that were lost; `empty` where they say nothing."""
-    _, window, pixels = side
+    window, told = side
     row = np.rint(places.row[lost]) - window.row
     col = np.rint(places.col[lost]) - window.col
     # A comparison with NaN is false.
     inside = (row >= 0) & (row < window.height) & (col >= 0) & (col < window.width)
     flags = np.zeros(row.shape, np.uint8)
-    flags[inside] = pixels.flags[row[inside].astype(np.intp), col[inside].astype(np.intp)]
+    flags[inside] = told[row[inside].astype(np.intp), col[inside].astype(np.intp)]
     reasons = np.zeros(row.shape, np.uint16)
     reasons[(flags & np.uint8(SATURATED)) != 0] |= np.uint16(Reason.SATURATED)
     if limits.product_mask:
@@ -368,8 +388,11 @@ def _back(right: NDArray[np.float32], left: NDArray[np.float32]) -> NDArray[np.f
 def _holes(done: _Matched, lost: NDArray[np.bool_], part: Grid) -> tuple[Floats, Floats]:
     """About where pixels without a measurement lie, in the projection of the output."""
     places = done.frame.reference_positions()
-    heights = done.search.heights[lost]
-    ground = done.frame.reference.locate(places.row[lost], places.col[lost], heights)
+    row, col, heights = (values[lost] for values in (*places, done.heights))
     project = Transformer.from_crs(GEOGRAPHIC, part.crs, always_xy=True)
-    x, y = project.transform(ground.lon, ground.lat)
-    return np.asarray(x), np.asarray(y)
+    x, y = np.empty_like(row), np.empty_like(row)
+    for first in range(0, row.size, AT_ONCE):
+        some = slice(first, first + AT_ONCE)
+        ground = done.frame.reference.locate(row[some], col[some], heights[some])
+        x[some], y[some] = project.transform(ground.lon, ground.lat)
+    return x, y

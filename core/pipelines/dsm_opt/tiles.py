@@ -94,14 +94,23 @@ class TileResult(NamedTuple):
     points: NDArray[np.float64]
 
 
+class _Seen(NamedTuple):
+    """What is left of a pair's view of a tile."""
+
+    cells: Cells
+    holes: Bits
+    points: NDArray[np.float64]
+
+
 def make_tile(job: Job, window: Window) -> TileResult:
     """The surface in a window of the output grid."""
     padded = window.pad(HALO)
     part = job.target.grid.crop(padded)
+    own = job.target.grid.crop(window) if job.point_cloud else None
     left_out = _left_out(job, padded)
     inner = window.inside(padded).slices
-    seen = [] if left_out[inner].all() else [sighting(pair, part) for pair in job.pairs]
-    cells = [_cells(one, part) for one in seen if one is not None]
+    seen = [] if left_out[inner].all() else [_seen(pair, part, own) for pair in job.pairs]
+    cells = [one.cells for one in seen if one is not None]
     whole = fused(cells) if cells else _nothing(part.shape)
     reasons = _reasons(job, part, seen, whole, left_out)
     measured = reasons == 0
@@ -113,10 +122,22 @@ def make_tile(job: Job, window: Window) -> TileResult:
         "pairs": np.where(measured, whole.pairs, np.uint8(0)),
         "reasons": reasons,
     }
-    differences = _differences(seen, cells, measured, inner)
+    differences = _differences(seen, measured, inner)
     layers = {name: layer[inner] for name, layer in layers.items()}
-    points = _points(seen, layers, job.target.grid.crop(window)) if job.point_cloud else NO_POINTS
+    points = _agreeing(seen, layers, own) if own is not None else NO_POINTS
     return TileResult(layers, differences, points)
+
+
+def _seen(pair: Stereopair, part: Grid, own: Grid | None) -> _Seen | None:
+    """A pair's view of a tile, of which the many points go when its cells are made.
+
+    `own` is the grid whose points are wanted too.
+    """
+    one = sighting(pair, part)
+    if one is None:
+        return None
+    points = NO_POINTS if own is None else _points(one, own)
+    return _Seen(_cells(one, part), _of_the_holes(one, part), points)
 
 
 def _left_out(job: Job, window: Window) -> Bits:
@@ -142,11 +163,14 @@ def _nothing(shape: tuple[int, int]) -> Fused:
 
 
 def _reasons(
-    job: Job, part: Grid, seen: Sequence[Sighting | None], whole: Fused, left_out: Bits
+    job: Job, part: Grid, seen: Sequence[_Seen | None], whole: Fused, left_out: Bits
 ) -> Bits:
     """Why cells have no value; 0 where they have one that is wanted and not isolated."""
     lost = ~np.isfinite(whole.height)
-    reasons = np.where(lost, _of_the_holes(seen, part), np.uint16(0))
+    reasons = np.zeros(part.shape, np.uint16)
+    for one in seen:
+        if one is not None:
+            reasons[lost] |= one.holes[lost]
     lost_for_nothing = lost & (reasons == 0)
     if lost_for_nothing.any():
         reasons[lost_for_nothing] = _unseen(job, part, lost_for_nothing)
@@ -171,17 +195,14 @@ def _outside_crop(job: Job, part: Grid, whole: Fused) -> NDArray[np.bool_]:
     return ~crop.holds(place.row, place.col)
 
 
-def _of_the_holes(seen: Sequence[Sighting | None], part: Grid) -> Bits:
-    """What the pairs say of the pixels that lie about each cell."""
+def _of_the_holes(one: Sighting, part: Grid) -> Bits:
+    """What a pair says of the pixels that lie about each cell."""
     reasons = np.zeros(part.shape, np.uint16)
-    for one in seen:
-        if one is None:
-            continue
-        col, row = ~part.transform @ (one.hole_x, one.hole_y)
-        rows, cols = part.shape
-        inside = (row >= 0) & (row < rows) & (col >= 0) & (col < cols)
-        place = row[inside].astype(np.intp), col[inside].astype(np.intp)
-        np.bitwise_or.at(reasons, place, one.hole_reasons[inside])
+    col, row = ~part.transform @ (one.hole_x, one.hole_y)
+    rows, cols = part.shape
+    inside = (row >= 0) & (row < rows) & (col >= 0) & (col < cols)
+    place = row[inside].astype(np.intp), col[inside].astype(np.intp)
+    np.bitwise_or.at(reasons, place, one.hole_reasons[inside])
     return reasons
 
 
@@ -213,10 +234,11 @@ def _shown(eye: Eye, lon: Floats, lat: Floats, height: Floats) -> NDArray[np.boo
 
 
 def _differences(
-    seen: Sequence[Sighting | None], cells: Sequence[Cells], kept: NDArray[np.bool_], inner: Slices
+    seen: Sequence[_Seen | None], kept: NDArray[np.bool_], inner: Slices
 ) -> NDArray[np.int64]:
     """Distribution of each pair's height less the mean of the others, where `kept`."""
     counts = np.zeros((len(seen), BINS), np.int64)
+    cells = [one.cells for one in seen if one is not None]
     weights = [_weights(one) for one in cells]
     total = np.sum(weights, axis=0)
     heights = np.sum(
@@ -242,23 +264,34 @@ def _weights(one: Cells) -> NDArray[np.float64]:
     return np.where(known, 1 / np.where(known, one.sigma, 1.0).astype(np.float64) ** 2, 0.0)
 
 
-def _points(
-    seen: Sequence[Sighting | None], layers: dict[str, NDArray[Any]], grid: Grid
-) -> NDArray[np.float64]:
-    """The matched points in a tile's own cells that lie on its surface, pair by pair."""
-    found = [NO_POINTS]
+def _points(one: Sighting, grid: Grid) -> NDArray[np.float64]:
+    """A pair's points in the cells of a grid, as in :class:`TileResult`."""
+    part = one.points
+    row, col = _row_and_col(part.x, part.y, grid)
     rows, cols = grid.shape
+    inside = np.flatnonzero((row >= 0) & (row < rows) & (col >= 0) & (col < cols))
+    values = part.x, part.y, part.height, part.sigma, part.score, one.brightness
+    return np.stack([np.asarray(value, np.float64)[inside] for value in values], axis=1)
+
+
+def _agreeing(
+    seen: Sequence[_Seen | None], layers: dict[str, NDArray[Any]], grid: Grid
+) -> NDArray[np.float64]:
+    """The points in a tile's own cells that lie on its surface, pair by pair."""
+    found = [NO_POINTS]
     for one in seen:
         if one is None:
             continue
-        part = one.points
-        col, row = ~grid.transform @ (part.x, part.y)
-        inside = np.flatnonzero((row >= 0) & (row < rows) & (col >= 0) & (col < cols))
-        place = row[inside].astype(np.intp), col[inside].astype(np.intp)
+        points = one.points
+        row, col = _row_and_col(points[:, 0], points[:, 1], grid)
+        place = row.astype(np.intp), col.astype(np.intp)
         limit = AGREEING * layers["error"][place] + SLOPE_M * max(grid.pixel_size[0], 1.0)
         # A comparison with NaN, where the surface has no height, is false.
-        agrees = np.abs(part.height[inside] - layers["height"][place]) <= limit
-        kept = inside[agrees]
-        values = part.x, part.y, part.height, part.sigma, part.score, one.brightness
-        found.append(np.stack([np.asarray(value)[kept] for value in values], axis=1))
+        agrees = np.abs(points[:, 2] - layers["height"][place]) <= limit
+        found.append(points[agrees])
     return np.concatenate(found)
+
+
+def _row_and_col(x: Floats, y: Floats, grid: Grid) -> tuple[Floats, Floats]:
+    col, row = ~grid.transform @ (x, y)
+    return row, col

@@ -79,7 +79,7 @@ def made(
             target=replace(ready.target, tile=tile or ready.target.tile),
             ground=ready.ground,
             eyes=ready.eyes,
-            pairs=stereopairs(parameters, images, pairs, ready, QUIET),
+            pairs=stereopairs(parameters, images, pairs, ready, context.compute.workers, QUIET),
             minimum_patch=parameters.minimum_patch,
             point_cloud=parameters.point_cloud,
         )

@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from functools import partial
 
-import numpy as np
-
 from core.change import indices
 from core.change.differences import CHANGES, Change, ratio
 from core.change.indices import Index
@@ -182,9 +180,8 @@ def _relief(part: Part, side: int) -> Floats:
     return part.position(side).relief
 
 
-def _objects(given: Given, choice: Choice) -> Iterator[Feature]:
+def _objects(given: Given, _: Choice) -> Iterator[Feature]:
     feature = partial(Feature, group=Group.OBJECTS)
-    widest = max(choice.windows_px)
     for quantity in quantities(before=given.before):
         unit = _unit(given) if quantity.bright else "1"
         name, text = f"segment_{quantity.name}", f"{quantity.text}: mean of the segment"
@@ -192,8 +189,8 @@ def _objects(given: Given, choice: Choice) -> Iterator[Feature]:
         text = f"{quantity.text}: standard deviation in the segment"
         within = partial(_within, quantity=quantity)
         yield feature(f"{name}_deviation", text, unit, function=within)
-        text = f"{quantity.text}: mean of the segment less that of {widest} px"
-        apart = partial(_apart, quantity=quantity, side=widest)
+        text = f"{quantity.text}: mean of the segment less that of its neighbours"
+        apart = partial(_apart, quantity=quantity)
         yield feature(f"{name}_contrast", text, unit, function=apart)
     for name, text, unit in (
         ("area_m2", "area of the segment", "m2"),
@@ -217,14 +214,16 @@ def _within(part: Part, quantity: Quantity) -> Floats:
     return part.of_segments(part.tile.spreads[quantity.name].deviation)
 
 
-def _apart(part: Part, quantity: Quantity, side: int) -> Floats:
-    around: Floats = _mean(part, quantity) - part.local(quantity, side).mean
-    return np.where(part.layers.known, around, np.float32(0))
+def _apart(part: Part, quantity: Quantity) -> Floats:
+    return part.of_segments(part.tile.contrasts[quantity.name])
 
 
 def _form(part: Part, name: str) -> Floats:
-    return part.of_segments(getattr(part.tile.shapes, name))
+    return part.of_segments(getattr(part.tile.forms[0], name))
 
 
 def _steep(part: Part) -> Floats:
-    return part.of_segments(part.tile.slopes.mean)
+    slopes = part.tile.forms[1]
+    if slopes is None:
+        raise ValueError("slopes of segments need heights")
+    return part.of_segments(slopes.mean)

@@ -58,7 +58,7 @@ class Schema:
     def halo(self) -> int:
         """Pixels around a tile that its features depend on."""
         reach, wanted = 0, self.choice.groups
-        if wanted & {Group.TEXTURE, Group.OBJECTS}:
+        if Group.TEXTURE in wanted:
             reach = windows.halo(self.choice.windows_px)
         if Group.TOPOGRAPHY in wanted and self.given.height:
             shadow = terrain.shadow_reach(self.given.pixel_m) + 1 if self.given.suns else 0
@@ -66,8 +66,8 @@ class Schema:
             reach = max(reach, shadow, smooth, max(relief_px(self.given.pixel_m)) // 2)
         if Group.OBJECTS in wanted:
             segmentation = self.choice.segmentation
-            # All of a segment that reaches into the tile, and the slope of its outermost pixels.
-            reach = max(reach, segmentation.halo + segmentation.extent + terrain.HALO)
+            # All of a segment that reaches into the tile, and of its neighbours.
+            reach = max(reach, segmentation.halo + 2 * segmentation.extent)
         return reach
 
     @property

@@ -143,9 +143,10 @@ def above_channels(
     Nobre, A. D., et al., 2011. Height Above the Nearest Drainage: a hydrologically relevant new
     terrain model. Journal of Hydrology 404, 13-29. https://doi.org/10.1016/j.jhydrol.2011.03.051
     """
-    base = np.full(height.shape, np.nan)
-    _bases(np.asarray(height, np.float64), codes, channel, _DOWN, _RIGHT, base)
-    above: NDArray[np.float32] = np.maximum(height - base, 0).astype(np.float32)
+    heights = np.asarray(height, np.float32)
+    base = np.full(heights.shape, np.nan, np.float32)
+    _bases(heights, codes, channel, _DOWN, _RIGHT, base)
+    above: NDArray[np.float32] = np.maximum(heights - base, 0)
     return above
 
 
@@ -308,11 +309,16 @@ def _accumulate(codes: Codes, down: Integers, right: Integers, count: Heights) -
 
 @kernel
 def _bases(
-    height: Heights, codes: Codes, channel: Flags, down: Integers, right: Integers, base: Heights
+    height: NDArray[np.float32],
+    codes: Codes,
+    channel: Flags,
+    down: Integers,
+    right: Integers,
+    base: NDArray[np.float32],
 ) -> None:
     """Height of the channel or outlet of each cell: down its path to one known, and back."""
     cells, cols = codes.size, codes.shape[1]
-    path = np.empty(cells, np.int64)
+    path = np.empty(cells, np.int32)
     for start in range(cells):
         cell, length = start, 0
         while True:

@@ -1,7 +1,7 @@
 """What segments are like: means and deviations of quantities, size, and shape on the slope.
 
-A segment's pixels must all be there: around the pixels that are asked for, a margin of its largest
-extent.  Sums are of whole numbers, exact in any order.
+A segment's pixels must all be there, and its neighbours' where they count: around the pixels that
+are asked for, a margin of its largest extent, or of two.  Sums are of whole numbers: exact.
 """
 
 from typing import NamedTuple
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.change.scene import Floats
+from core.change.segments import Edges
 from core.change.superpixels import Integers, Labels
 from core.change.windows import Steps
 from core.kernel import kernel
@@ -66,6 +67,19 @@ def spread(labels: Labels, count: int, values: Steps, step: float) -> Spread:
         (step * (sums[1] / number)).astype(np.float32),
         (step * (np.sqrt(variance.astype(np.float64)) / number)).astype(np.float32),
     )
+
+
+def contrast(touching: Edges, mean: PerSegment) -> PerSegment:
+    """Mean of each segment less that of its neighbours, weighted by the sides in common.
+
+    0 for a segment without neighbours.
+    """
+    sides, around = np.zeros((2, mean.size))
+    for ours, theirs in ((touching.one, touching.other), (touching.other, touching.one)):
+        sides += np.bincount(ours, touching.shared, mean.size)
+        around += np.bincount(ours, touching.shared * mean[theirs], mean.size)
+    difference = np.where(sides > 0, mean - around / np.maximum(sides, 1), 0)
+    return difference.astype(np.float32)
 
 
 def shapes(

@@ -73,6 +73,8 @@ class Segments:
     ids: Integers
     """(n,): what names a segment in all tiles: its first pixel's row times 2**32, plus its column,
     counted from the origin of the CRS."""
+    touching: "Edges"
+    """Which segments have sides of pixels in common."""
 
     @property
     def count(self) -> int:
@@ -111,7 +113,7 @@ def segments(
         numbers = ranks[numbers]
     ids = (nodes.first[:, 0] + anchor[0]) * (1 << 32) + nodes.first[:, 1] + anchor[1]
     # The last one is for what has no label: -1.
-    return Segments(np.append(numbers, -1)[labels].astype(np.int32), ids)
+    return Segments(np.append(numbers, -1)[labels].astype(np.int32), ids, edges)
 
 
 class Nodes(NamedTuple):

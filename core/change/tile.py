@@ -21,6 +21,7 @@ from core.change.objects import (
     shapes,
     spread,
 )
+from core.change.objects import contrast as apart
 from core.change.quantities import (
     QUANTITIES,
     Constants,
@@ -94,29 +95,22 @@ class Tile:
         }
 
     @cached_property
-    def shapes(self) -> Shapes:
-        """Size and form of each segment."""
-        found, directions = self.segments, None
-        if self._slope is not None:
-            directions = (
-                in_steps(self._slope.north, DIRECTION_STEP),
-                in_steps(self._slope.east, DIRECTION_STEP),
-            )
-        return shapes(found.labels, found.count, self.layers.pixel_m, directions)
+    def contrasts(self) -> dict[str, PerSegment]:
+        """Mean of each quantity in each segment, less that of its neighbours."""
+        touching = self.segments.touching
+        return {name: apart(touching, found.mean) for name, found in self.spreads.items()}
 
     @cached_property
-    def slopes(self) -> Spread:
-        """Slope within each segment, degrees."""
-        if self._slope is None:
-            raise ValueError("slopes of segments need heights")
-        steps = in_steps(self._slope.slope_deg, SLOPE_STEP_DEG)
-        return spread(self.segments.labels, self.segments.count, steps, SLOPE_STEP_DEG)
-
-    @cached_property
-    def _slope(self) -> terrain.Slope | None:
-        if self.layers.height is None:
-            return None
-        return terrain.slope(self.layers.height, self.layers.pixel_m, whole(self.layers.shape))
+    def forms(self) -> tuple[Shapes, Spread | None]:
+        """Size and form of each segment, and its slope, degrees; no slope without heights."""
+        found, layers = self.segments, self.layers
+        if layers.height is None:
+            return shapes(found.labels, found.count, layers.pixel_m, None), None
+        ground = terrain.slope(layers.height, layers.pixel_m, whole(layers.shape))
+        steps = in_steps(ground.slope_deg, SLOPE_STEP_DEG)
+        slopes = spread(found.labels, found.count, steps, SLOPE_STEP_DEG)
+        north, east = (in_steps(part, DIRECTION_STEP) for part in (ground.north, ground.east))
+        return shapes(found.labels, found.count, layers.pixel_m, (north, east)), slopes
 
 
 class Part:

@@ -132,8 +132,12 @@ def test_scars_stand_out_in_texture_and_objects() -> None:
     found = planes(layers, only(Group.TEXTURE, Group.OBJECTS))
     known = layers.usable(heights=True)
     inside = ndimage.binary_erosion(known & (field(2, 5) > 1.9))
-    for name in ("brightness_change_contrast_31", "segment_brightness_change_contrast"):
-        assert np.median(found[name][inside]) > 0.04
+    # Neighbours of a scar's segment may be of the scar too.
+    for name, least in (
+        ("brightness_change_contrast_31", 0.04),
+        ("segment_brightness_change_contrast", 0.02),
+    ):
+        assert np.median(found[name][inside]) > least
         assert abs(np.median(found[name][known])) < 0.01
     assert np.median(found["segment_brightness_change"][inside]) > 0.05
     away = known & ~ndimage.binary_dilation(field(2, 5) > 1.7, iterations=12)
@@ -201,7 +205,7 @@ def test_groups_are_switched_one_by_one_and_make_up_the_whole() -> None:
         Group.DIFFERENCES: 0,
         Group.TEXTURE: 16,
         Group.TOPOGRAPHY: 101,
-        Group.OBJECTS: 197,
+        Group.OBJECTS: 212,
     }
 
 

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from core.change.objects import DIRECTION_STEP, per_pixel, shapes, spread
+from core.change.objects import DIRECTION_STEP, contrast, per_pixel, shapes, spread
+from core.change.segments import Edges
 from core.change.windows import in_steps
 
 
@@ -28,6 +29,13 @@ def test_each_pixel_gets_the_number_of_its_segment_and_nought_without_one() -> N
     found = per_pixel(np.arange(12, dtype=np.float32) + 5, labels)
     assert np.array_equal(found[labels >= 0], labels[labels >= 0] + np.float32(5))
     assert (found[labels < 0] == 0).all()
+
+
+def test_a_segment_stands_out_by_its_difference_to_its_neighbours_for_their_common_sides() -> None:
+    # 0 has three sides in common with 1 and one with 2; 3 touches nothing.
+    touching = Edges(np.array([0, 0]), np.array([1, 2]), np.array([3, 1]))
+    found = contrast(touching, np.array([10, 2, 6, 9], np.float32))
+    assert found.tolist() == [10 - (3 * 2 + 6) / 4, 2 - 10, 6 - 10, 0]
 
 
 def line(aspect_deg: float, labels: NDArray[np.int32]) -> tuple[NDArray[np.int32], ...]:

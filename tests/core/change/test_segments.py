@@ -179,6 +179,21 @@ def test_rounds_join_what_the_plain_criterion_joins() -> None:
     assert np.array_equal(found.labels, expected - (labels.min() < 0))
 
 
+def test_touching_segments_are_listed_once_with_the_sides_they_share() -> None:
+    found = scene()
+    sides: dict[tuple[int, int], int] = {}
+    for a, b in (
+        (found.labels[:, 1:], found.labels[:, :-1]),
+        (found.labels[1:], found.labels[:-1]),
+    ):
+        for pair in np.sort(np.stack([a.ravel(), b.ravel()]), axis=0).T.tolist():
+            if pair[0] != pair[1] and pair[0] >= 0:
+                sides[pair[0], pair[1]] = sides.get((pair[0], pair[1]), 0) + 1
+    listed = zip(*(part.tolist() for part in found.touching), strict=True)
+    assert {(one, other): shared for one, other, shared in listed} == sides
+    assert len(found.touching.one) == len(sides)
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (3, 50), (20, 20)])
 def test_small_and_empty_images_are_divided_too(shape: tuple[int, int]) -> None:
     pixels = np.zeros((*shape, 1), np.int16)

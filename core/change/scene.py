@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from core.roles import Role as Role  # noqa: PLC0414
 from core.tiling import Window
 
 Numbers = NDArray[np.uint16]
@@ -21,18 +22,6 @@ Floats = NDArray[np.float32]
 
 REFLECTANCE = 10_000
 """Stored number of the reflectance 1, of images that have a physical unit."""
-
-
-class Role(StrEnum):
-    """What a band shows."""
-
-    BLUE = "blue"
-    GREEN = "green"
-    RED = "red"
-    REDEDGE = "rededge"
-    NIR = "nir"
-    SWIR1 = "swir1"
-    SWIR2 = "swir2"
 
 
 VISIBLE = (Role.BLUE, Role.GREEN, Role.RED)

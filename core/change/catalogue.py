@@ -118,6 +118,8 @@ def _changed(part: Part, change: Change) -> Floats:
 
 
 def _texture(given: Given, choice: Choice) -> Iterator[Feature]:
+    if not choice.windows_px:
+        return
     middle = sorted(choice.windows_px)[len(choice.windows_px) // 2]
     for quantity in quantities(before=given.before):
         unit = _unit(given) if quantity.bright else "1"

@@ -56,7 +56,7 @@ class Segmentation:
 
     @property
     def halo(self) -> int:
-        """Pixels around a tile that its segments depend on.
+        """Pixels around a tile that its segments, in all their extent, depend on.
 
         A round looks at a segment, its neighbours and theirs.
         """

@@ -205,8 +205,15 @@ def test_groups_are_switched_one_by_one_and_make_up_the_whole() -> None:
         Group.DIFFERENCES: 0,
         Group.TEXTURE: 16,
         Group.TOPOGRAPHY: 101,
-        Group.OBJECTS: 212,
+        Group.OBJECTS: 196,
     }
+
+
+def test_without_windows_there_is_no_texture() -> None:
+    layers = shape_of(ROLES, before=True, height=True)
+    plan = schema(layers, Choice(groups=frozenset([Group.TEXTURE]), windows_px=()))
+    assert plan.names == ()
+    assert plan.halo == 0
 
 
 def test_without_a_sun_there_is_no_light_and_it_is_said() -> None:

@@ -41,7 +41,7 @@ def test_tiles_of_any_size_give_the_segments_of_the_whole_by_name() -> None:
     options = Segmentation()
     full = named(scene())
     for side in (256, 500):
-        for tile in tiles(known.shape, side, options.halo + options.extent):
+        for tile in tiles(known.shape, side, options.halo):
             corner = (ANCHOR[0] + tile.padded.row, ANCHOR[1] + tile.padded.col)
             cut = tile.padded.slices
             part = segments(pixels[cut], known[cut], corner, options)
@@ -53,8 +53,7 @@ def test_a_crop_by_37_pixels_has_the_same_segments_beyond_its_halo() -> None:
     options = Segmentation()
     part = segments(pixels[37:, 37:], known[37:, 37:], (ANCHOR[0] + 37, ANCHOR[1] + 37), options)
     same = named(part) == named(scene())[37:, 37:]
-    reach = options.halo + options.extent
-    assert same[reach:, reach:].all()
+    assert same[options.halo :, options.halo :].all()
     # The halo is the worst that can be: nearly all is settled much nearer to the border.
     assert same[60:, 60:].mean() > 0.999
 
@@ -192,6 +191,16 @@ def test_touching_segments_are_listed_once_with_the_sides_they_share() -> None:
     listed = zip(*(part.tolist() for part in found.touching), strict=True)
     assert {(one, other): shared for one, other, shared in listed} == sides
     assert len(found.touching.one) == len(sides)
+
+
+def test_level_ground_is_joined_everywhere_at_once() -> None:
+    pixels, known = np.zeros((200, 200, 2), np.int16), np.ones((200, 200), bool)
+    before = patches(pixels, known, ANCHOR, 4).max() + 1
+    found = segments(pixels, known, ANCHOR, Segmentation())
+    assert found.count < 0.5 * before
+    # And not in the order of the rows: upper and lower halves have as many.
+    halves = [np.unique(half).size for half in np.split(found.labels, 2)]
+    assert abs(halves[0] - halves[1]) < 0.1 * halves[0]
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 50), (20, 20)])

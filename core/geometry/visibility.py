@@ -108,7 +108,7 @@ def visible(
     cell_m: float,
     tolerance_m: float = TOLERANCE_M,
     *,
-    rim_in_doubt: bool = False,
+    doubtful: Flags | None = None,
 ) -> Flags:
     """Which cells an image sees.
 
@@ -126,9 +126,9 @@ def visible(
         Side of a cell, metres.
     tolerance_m
         A cell is hidden if something rises above its line of sight by more.
-    rim_in_doubt
-        Whether walls may stand a cell farther inside than the surface says: the outermost cell
-        before a wall is then seen only if ground at its foot would be.
+    doubtful
+        Of the shape of `core`: cells before a wall that may be the ground at its foot, and so are
+        seen only if that would be.
 
     Returns
     -------
@@ -139,19 +139,19 @@ def visible(
     seen = np.zeros(core.shape, np.bool_)
     if lines.known and np.isfinite(surface).any():
         top, wall = float(np.nanmax(surface)), WALL * cell_m
-        starts = _starts(surface, core, wall, rim_in_doubt)
+        starts = _starts(surface, core, wall, doubtful)
         _visible_into(surface, starts, core.row, core.col, *lines, top, wall, tolerance_m, seen)
     return seen
 
 
-def _starts(surface: Heights, core: Window, wall: float, rim_in_doubt: bool) -> Heights:
+def _starts(surface: Heights, core: Window, wall: float, doubtful: Flags | None) -> Heights:
     """Heights from which the lines of sight of cells are followed."""
     height = np.ascontiguousarray(surface[core.slices])
-    if not rim_in_doubt:
+    if doubtful is None:
         return height
     known = np.where(np.isnan(surface), np.float32(np.inf), surface)
     lowest = ndimage.minimum_filter(known, 3)[core.slices]
-    return np.where(height - lowest > wall, lowest, height)
+    return np.where(doubtful & (height - lowest > wall), lowest, height)
 
 
 @kernel

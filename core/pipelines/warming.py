@@ -10,6 +10,7 @@ from core.geometry.rpc import Rpc
 from core.geometry.triangulation import intersect
 from core.geometry.viewing import common_ground, footprint, line_of_sight
 from core.geometry.visibility import Slant, visible
+from core.geometry.walls import beside_walls, contrast, placed
 from core.io.border import BorderZeros
 from core.matching.arrays import Field, Layer
 from core.matching.dense import match
@@ -63,7 +64,11 @@ def _warm_geometry(layer: Layer) -> None:
     places = np.linspace(0.5, SIDE - 0.5, SIDE)
     cells = gridded(Points(*[places] * 6), (0.0, float(SIDE)), 1.0, (SIDE, SIDE))
     fused([cells, cells])
-    visible(layer.values, Window(0, 0, SIDE, SIDE), upright, 1.0)
+    whole = Window(0, 0, SIDE, SIDE)
+    visible(layer.values, whole, upright, 1.0)
+    walls = beside_walls(layer.values, whole, 1.0)
+    seen = np.zeros(walls.row.size)
+    placed(layer.values, walls, contrast(walls, layer.values, seen, seen, np.eye(2)))
     nothing = np.zeros(layer.values.shape, np.float32)
     EpipolarFrame(first, second, (0.0, 0.0), (0.0, 1.0), nothing.shape).intersect(
         nothing.astype(np.float64), nothing

@@ -33,8 +33,8 @@ DECODE_S, DECODE_JP2_S = 0.04, 0.25
 CELL_S = 2.0
 """For a million cells: fusion, filters, products."""
 
-ORTHO_S, FILLED_S = 1.0, 1.0
-"""For a million cells of an orthoimage, of the filled model."""
+ORTHO_S, WALLED_S, FILLED_S = 1.0, 1.5, 1.0
+"""For a million cells of an orthoimage, of what they are laid on, of the filled model."""
 
 CLOUD_S = 1.0
 """For a million points of a cloud, of which each pixel of a pair gives one."""
@@ -47,6 +47,9 @@ TILE_BYTES = 200 * MIB
 
 SURFACE_BYTES = 4 * 4 + 1 + 2
 """Scratch of a cell: heights, errors, distances, scores; pairs; reasons."""
+
+WALLED_BYTES = 4 + 1
+"""Of a cell of the surface that images are laid on."""
 
 RESULT_BYTES = SURFACE_BYTES + 1
 """Results of a cell before compression: the same and the hillshade."""
@@ -118,7 +121,8 @@ def cpu_seconds(extent: Extent, images: Sequence[Image], parameters: DsmOptParam
         for image, pixels in zip(images, extent.staged, strict=True)
     )
     cell = CELL_S + FILLED_S * parameters.filled
-    cell += ORTHO_S * _orthos(images, parameters)
+    if _orthos(images, parameters):
+        cell += WALLED_S + ORTHO_S * _orthos(images, parameters)
     pixel = MATCH_S + CLOUD_S * parameters.point_cloud
     work = pixel * sum(extent.matched) + decoding + cell * extent.cells
     return START_S + IMAGE_S * len(images) + work / 1e6
@@ -141,6 +145,8 @@ def scratch_bytes(extent: Extent, images: Sequence[Image], parameters: DsmOptPar
     """Room that the job needs while it runs, results not counted."""
     points = sum(extent.matched) * parameters.point_cloud
     total = 2.0 * SURFACE_BYTES * extent.cells + KEPT_POINT_BYTES * points
+    if parameters.orthoimages or parameters.colour_orthoimages:
+        total += WALLED_BYTES * extent.cells
     for image, pixels in zip(images, extent.staged, strict=True):
         view = image.view
         size = np.dtype(view.dtype).itemsize

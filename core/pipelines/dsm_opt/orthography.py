@@ -14,7 +14,7 @@ from core.geometry.visibility import Slant, halo, slant, visible
 from core.grid import GEOGRAPHIC, Grid
 from core.io.products.stereo.bands import BandPixels
 from core.matching.interpolation import sampled, spline_coefficients
-from core.pipelines.dsm_opt.filling import FilledSurface, Values
+from core.pipelines.dsm_opt.filling import Values
 from core.tiling import Window
 
 SPLINE_PX = 12
@@ -73,6 +73,27 @@ class Lens:
     pixels: Pixels
 
 
+class Heights(Protocol):
+    """A surface without holes, such as :class:`~core.pipelines.dsm_opt.walls.WalledSurface`."""
+
+    @property
+    def grid(self) -> Grid:
+        """Its cells."""
+
+    def around(self, window: Window) -> Values:
+        """Known heights in and about a window, in no order."""
+
+    def read(self, window: Window) -> Values:
+        """Heights in a window inside the grid."""
+
+
+class Cells(Protocol):
+    """Something that is so or not in each cell."""
+
+    def read(self, window: Window) -> NDArray[Any]:
+        """Not 0 where it is so, in a window inside the grid."""
+
+
 @dataclass(frozen=True, eq=False)
 class Screen:
     """What images are laid on; may be sent to other processes.
@@ -83,15 +104,24 @@ class Screen:
         Heights above the ellipsoid.
     highest
         Of all cells.
+    doubtful
+        Cells of roofs that may be ground; none by default.
     """
 
-    surface: FilledSurface
+    surface: Heights
     highest: float
+    doubtful: Cells | None = None
 
     @property
     def grid(self) -> Grid:
         """The cells."""
         return self.surface.grid
+
+    def doubts(self, window: Window) -> Flags:
+        """Which cells of a window may be ground."""
+        if self.doubtful is None:
+            return np.zeros(window.shape, np.bool_)
+        return np.asarray(self.doubtful.read(window) != 0)
 
 
 class Laid(NamedTuple):
@@ -103,8 +133,8 @@ class Laid(NamedTuple):
         (bands, rows, cols) of its dtype; 0 where the cell has no height, lies outside the image, or
         is hidden from it by something higher.
     sure
-        Cells that are seen even if walls stand a cell farther inside, (rows, cols): matching makes
-        roofs a little too wide, over ground that the image does not see.
+        Cells that are seen even if what is in doubt is ground, (rows, cols): where roofs are too
+        wide, they reach over ground that the image does not see.
     """
 
     values: NDArray[Any]
@@ -128,11 +158,11 @@ def ortho_tile(screen: Screen, lenses: tuple[Lens, ...], window: Window) -> list
     surface, core = screen.surface.read(wide), window.inside(wide)
     height = surface[core.slices]
     lon, lat = geographic(grid, window)
-    cell = grid.pixel_size[0]
+    cell, doubts = grid.pixel_size[0], screen.doubts(window)
     laid = []
     for lens, line in zip(lenses, lines, strict=True):
         seen = visible(surface, core, line, cell)
-        sure = visible(surface, core, line, cell, rim_in_doubt=True)
+        sure = visible(surface, core, line, cell, doubtful=doubts) if doubts.any() else seen
         place = lens.rpc.project(lon, lat, np.where(seen, height, np.nan))
         offsets = _offsets(lens, line, grid, window, middle)
         laid.append(Laid(_laid(lens, place.row, place.col, offsets), sure))
@@ -195,6 +225,18 @@ def _weights(nodes: Floats, count: int) -> Floats:
     return weights
 
 
+def per_cell(rpc: Rpc, grid: Grid, window: Window, height: float) -> Floats:
+    """By how much row and column grow from a cell to the one below, and to the right one, (2, 2).
+
+    In the middle of a window, at a height.
+    """
+    middle = Window(window.row + window.height // 2, window.col + window.width // 2, 2, 2)
+    seen = rpc.project(*geographic(grid, middle), height)
+    return np.array(
+        [[part[1, 0] - part[0, 0], part[0, 1] - part[0, 0]] for part in (seen.row, seen.col)]
+    )
+
+
 def _offsets(lens: Lens, line: Slant, grid: Grid, window: Window, height: float) -> Floats:
     """Rows and columns from where a cell's centre is seen to where parts of the cell are, (n, 2).
 
@@ -204,12 +246,9 @@ def _offsets(lens: Lens, line: Slant, grid: Grid, window: Window, height: float)
     count = min(max(round(grid.pixel_size[0] / lens.gsd_m), 1), MOST_SAMPLES)
     if count == 1 or not line.known:
         return np.zeros((1, 2))
-    middle = Window(window.row + window.height // 2, window.col + window.width // 2, 2, 2)
-    seen = lens.rpc.project(*geographic(grid, middle), height)
-    place = np.stack([seen.row, seen.col], axis=-1)
     parts = (np.arange(count) + 0.5) / count - 0.5
-    down, right = (part.ravel()[:, None] for part in np.meshgrid(parts, parts, indexing="ij"))
-    found: Floats = down * (place[1, 0] - place[0, 0]) + right * (place[0, 1] - place[0, 0])
+    down, right = (part.ravel() for part in np.meshgrid(parts, parts, indexing="ij"))
+    found: Floats = np.stack([down, right], axis=-1) @ per_cell(lens.rpc, grid, window, height).T
     return found
 
 

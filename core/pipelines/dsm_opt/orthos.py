@@ -37,6 +37,7 @@ from core.pipelines.dsm_opt.orthography import (
 )
 from core.pipelines.dsm_opt.preparation import PER_SIDE
 from core.pipelines.dsm_opt.prism import outline, prism
+from core.pipelines.dsm_opt.walls import walled_surface
 from core.progress import Progress
 from core.tiling import Window, tiles
 from core.workspace import Context
@@ -52,7 +53,7 @@ MEDIA_TYPE = "image/tiff; application=geotiff; profile=cloud-optimized"
 Wanted = Callable[[Window], NDArray[np.bool_]]
 """Tells which cells of a window are asked for."""
 
-STAGED, LAID = 0.2, 0.7
+STAGED, WALLED, LAID = 0.2, 0.35, 0.7
 """Where the steps end in the time of all of them."""
 
 
@@ -106,15 +107,18 @@ def write_orthos(
     if not lenses:
         return Orthos()
     water = fetched(parameters.water, WATER, context)
-    screen = Screen(filled_surface(model.surface, model.target.grid, water), high)
+    filled = filled_surface(model.surface, model.target.grid, water)
+    ground = walled_surface(filled, eyes, context, progress.part(STAGED, WALLED))
+    screen = Screen(ground, high, ground.doubtful)
     fused = _fused(
         lenses, len(eyes) if parameters.orthoimages else 0, screen.grid, (low + high) / 2
     )
     folder = context.workspace.scratch / "orthos"
-    sheets = _laid_out(screen, lenses, fused, folder, context, progress.part(STAGED, LAID))
+    sheets = _laid_out(screen, lenses, fused, folder, context, progress.part(WALLED, LAID))
     files = _written(sheets, screen.grid, model.target.wanted, context, progress.part(LAID, 1.0))
     for sheet in sheets:
         sheet.close()
+    ground.close()
     best = files.pop() if fused else None
     left_out = [lens.name for lens in lenses[: len(eyes)] if fused and lens not in fused]
     note = f"{', '.join(left_out)} has other bands: it is not part of ortho_best."

@@ -142,18 +142,24 @@ def test_a_hole_hides_nothing_and_is_not_seen() -> None:
     assert found[5:10, :40].all()
 
 
-def test_where_a_wall_may_stand_elsewhere_its_edge_is_seen_only_from_its_own_side() -> None:
+def test_where_roof_may_be_ground_it_is_seen_only_from_its_own_side() -> None:
     house = np.zeros((60, 60), np.float32)
     house[20:40, 20:40] = 12.0
     lines = leaning(0.0, 0.4)
     plain = seen(house, lines)
-    careful = visible(house, whole(house.shape), lines, CELL, 0.0, rim_in_doubt=True)
+    everywhere = np.ones(house.shape, np.bool_)
+    careful = visible(house, whole(house.shape), lines, CELL, 0.0, doubtful=everywhere)
     # The sensor stands in the east: the western edge of the roof may be ground behind it.
     lost = plain & ~careful
     assert lost[21:39, 20].all()
     assert not lost[21:39, 21:].any()
     assert not (careful & ~plain).any()
     assert not lost[house == 0].any()
+    # Only where there is a doubt.
+    southern = np.zeros_like(everywhere)
+    southern[30:] = True
+    partly = visible(house, whole(house.shape), lines, CELL, 0.0, doubtful=southern)
+    np.testing.assert_array_equal(plain & ~partly, lost & southern)
 
 
 def test_a_window_with_its_halo_is_seen_as_in_the_whole() -> None:

@@ -14,8 +14,10 @@ from scipy import ndimage
 from core.geometry.rpc import Rpc
 from core.grid import Grid
 from core.io.products.stereo.bands import BandPixels
+from core.io.products.stereo.staging import Pixels
 from core.pipelines.dsm_opt import orthography
 from core.pipelines.dsm_opt.filling import FilledSurface
+from core.pipelines.dsm_opt.orientation import Eye
 from core.pipelines.dsm_opt.orthography import (
     Lens,
     Screen,
@@ -24,9 +26,10 @@ from core.pipelines.dsm_opt.orthography import (
     geographic,
     ortho_tile,
 )
+from core.pipelines.dsm_opt.walls import walled_tile
 from core.simulate.stereo.bundle import RATIO, multispectral
 from core.simulate.stereo.making import CALM, Stereo, make_stereo
-from core.simulate.stereo.truth import Truth
+from core.simulate.stereo.truth import Cover, Truth
 from core.tiling import Window, tiles, whole
 
 
@@ -36,6 +39,16 @@ class Heights:
 
     def read(self, name: str, window: Window) -> np.ndarray:
         return self.values[window.slices].copy()
+
+
+@dataclass
+class Marks:
+    """What is so or not in each cell."""
+
+    values: np.ndarray
+
+    def read(self, window: Window) -> np.ndarray:
+        return self.values[window.slices]
 
 
 @dataclass
@@ -54,6 +67,21 @@ class Array:
         here = (slice(None), *inside.inside(window).slices)
         result[here] = self.values[(slice(None), *inside.slices)]
         return BandPixels(result, (result != 0).all(axis=0).astype(np.float32))
+
+
+@dataclass
+class Photo:
+    """What is matched of an image of one band."""
+
+    pixels: Array
+
+    @property
+    def window(self) -> Window:
+        return self.pixels.window
+
+    def read(self, window: Window) -> Pixels:
+        values, weights = self.pixels.read(window)
+        return Pixels(values[0], weights, np.zeros(window.shape, np.uint8))
 
 
 def our_rpc(rpc: RPC) -> Rpc:
@@ -153,6 +181,60 @@ def test_without_a_look_at_visibility_roofs_would_appear_twice(monkeypatch) -> N
     assert (image[0][hidden] > 0).all()
 
 
+def eyes_of(lenses: tuple[Lens, ...]) -> list[Eye]:
+    return [Eye(Photo(lens.pixels), lens.rpc, lens.gsd_m, (320, 320)) for lens in lenses]
+
+
+def stepped(height: np.ndarray) -> np.ndarray:
+    """Roofs that reach a cell too far, as matching has them."""
+    wide = ndimage.maximum_filter(height, 3)
+    return np.where(wide - height > 4.0, wide, height).astype(np.float32)
+
+
+def test_roofs_that_reach_too_far_are_cut_where_images_show_their_edges() -> None:
+    """Without it more than half of what an image does not see would be laid out."""
+    _, truth, screen, lenses = simulated("city")
+    wrong = stepped(truth.height)
+    surface = FilledSurface(Heights(wrong), truth.grid)
+    found = walled_tile(surface, eyes_of(lenses), truth.grid.window)
+    seen = truth.inside(8.0).all(axis=0)
+    before, after = (np.abs(h - truth.height)[seen] > 1.0 for h in (wrong, found.height))
+    print(f"wrong {before.mean():.4f}, then {after.mean():.4f}")  # noqa: T201
+    assert after.mean() < 0.7 * before.mean()
+    walled = FilledSurface(Heights(found.height), truth.grid)
+    for laid_on, low, high in (
+        (Screen(surface, screen.highest), 0.0, 0.5),
+        (Screen(walled, screen.highest, Marks(found.doubtful)), 0.93, 1.0),
+    ):
+        laid = np.stack(images(laid_on, lenses, truth.grid.window))[:, 0]
+        hidden = truth.inside(8.0) & ~truth.visible
+        free = truth.inside(8.0) & truth.visible
+        print(f"masked {(laid[hidden] == 0).mean():.4f}, lost {(laid[free] == 0).mean():.4f}")  # noqa: T201
+        assert low <= (laid[hidden] == 0).mean() <= high
+        assert (laid[free] > 0).mean() > 0.96
+
+
+def test_walls_of_any_tile_are_those_of_the_whole() -> None:
+    _, truth, _, lenses = simulated("city")
+    surface = FilledSurface(Heights(stepped(truth.height)), truth.grid)
+    everything = walled_tile(surface, eyes_of(lenses), truth.grid.window)
+    for tile in tiles(truth.grid.shape, 128):
+        part = walled_tile(surface, eyes_of(lenses), tile.core)
+        # The scale of an image is that of the middle of a tile.
+        same = part.height == everything.height[tile.core.slices]
+        assert same.mean() > 0.999
+        doubts = part.doubtful == everything.doubtful[tile.core.slices]
+        assert doubts.mean() > 0.999
+
+
+def test_a_mountain_has_no_walls() -> None:
+    _, truth, _, lenses = simulated("relief")
+    surface = FilledSurface(Heights(truth.height.astype(np.float32)), truth.grid)
+    found = walled_tile(surface, eyes_of(lenses), truth.grid.window)
+    np.testing.assert_array_equal(found.height, truth.height.astype(np.float32))
+    assert not found.doubtful.any()
+
+
 def test_what_lies_outside_of_an_image_or_has_no_height_is_no_data() -> None:
     _, truth, screen, lenses = simulated("plain")
     image = orthos("plain")[0][0]
@@ -202,7 +284,9 @@ def test_colour_lies_on_the_panchromatic_image_and_keeps_its_bands() -> None:
 
 
 def test_the_best_view_is_the_steepest_and_others_fill_what_it_does_not_see() -> None:
-    _, _, screen, lenses = simulated("city")
+    _, truth, screen, lenses = simulated("city")
+    roofs = (truth.cover & np.uint8(Cover.BUILDING)) != 0
+    screen = replace(screen, doubtful=Marks(roofs))
     order = by_incidence(lenses, screen.grid, 100.0)
     angles = [view.camera.viewing.incidence_deg for view in simulated("city")[0].views]
     assert order == sorted(range(2), key=lambda n: angles[n])
@@ -267,7 +351,7 @@ def test_longitudes_run_on_across_the_date_line() -> None:
 
 
 def test_what_images_do_not_see_is_left_out_of_the_orthoimages_of_a_job(city) -> None:
-    """On the measured surface: where roofs reach too far into shadow, they are laid out twice."""
+    """On the measured surface, whose roofs reach over the ground beside them by a cell or two."""
     job = city.illustrated(resolution=0.5, orthoimages=True, point_cloud=True)
     laid = np.stack(
         [job.raster(made.path.removesuffix(".tif")) for made in job.outputs.orthoimages]
@@ -275,5 +359,7 @@ def test_what_images_do_not_see_is_left_out_of_the_orthoimages_of_a_job(city) ->
     inside, seen = job.truth.inside(8.0), job.truth.visible
     hidden, free = inside & ~seen, inside & seen
     assert hidden.sum() > 3000
-    assert (laid[hidden] == 0).mean() > 0.7
-    assert (laid[free] > 0).mean() > 0.9
+    print(f"masked {(laid[hidden] == 0).mean():.4f}, lost {(laid[free] == 0).mean():.4f}")  # noqa: T201
+    # Without walls put where they are seen: 0.80 and 0.94.
+    assert (laid[hidden] == 0).mean() > 0.88
+    assert (laid[free] > 0).mean() > 0.94

@@ -4,8 +4,10 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 
+from core.grid import Grid
 from core.kernel import kernel
 
 Corners = NDArray[np.int32]
@@ -56,6 +58,28 @@ def outlines(mask: Flags) -> tuple[Outline, ...]:
         else:
             holes.setdefault(part, []).append(ring - 1)
     return tuple(Outline(outer[part], tuple(holes.get(part, ()))) for part in sorted(outer))
+
+
+def placed(parts: tuple[Outline, ...], grid: Grid) -> shapely.Polygon | shapely.MultiPolygon:
+    """Outlines on the ground.
+
+    Parameters
+    ----------
+    parts
+        In rows and columns of the grid's corners.
+    grid
+        The image's.
+    """
+    polygons = [
+        shapely.Polygon(_ground(part.outer, grid), [_ground(hole, grid) for hole in part.holes])
+        for part in parts
+    ]
+    return polygons[0] if len(polygons) == 1 else shapely.MultiPolygon(polygons)
+
+
+def _ground(ring: Corners, grid: Grid) -> NDArray[np.float64]:
+    row, col = ring.astype(np.float64).T
+    return np.column_stack(grid.transform @ (col, row))
 
 
 def edge_length(mask: Flags) -> int:

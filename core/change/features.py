@@ -73,7 +73,8 @@ class Schema:
     @property
     def heights(self) -> bool:
         """Whether a pixel needs a height."""
-        return self.given.height and bool(self.choice.groups & {Group.TOPOGRAPHY, Group.OBJECTS})
+        slopes = {Group.TEXTURE, Group.TOPOGRAPHY, Group.OBJECTS}
+        return self.given.height and bool(self.choice.groups & slopes)
 
 
 # Not kept in the schema, which travels between processes and must not carry functions along.

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.kernel import kernel
+from core.tiling import Window
 
 Heights = NDArray[np.float64]
 """Metres, (rows, cols); NaN where there is none."""
@@ -74,6 +75,23 @@ def thinned(height: NDArray[np.floating], side: int) -> NDArray[np.float32]:
             count += known
     mean = np.where(count > 0, total / np.maximum(count, 1), np.nan)
     return mean.astype(np.float32)
+
+
+def enlarged[T: np.generic](values: NDArray[T], side: int, window: Window) -> NDArray[T]:
+    """Values of thinned cells on the lattice that was thinned: each pixel has its block's.
+
+    Parameters
+    ----------
+    values
+        Of the blocks that :func:`thinned` made of `side` x `side` cells.
+    window
+        The part of the lattice that is wanted.
+    """
+    rows, cols = (
+        (first + np.arange(count)) // side
+        for first, count in zip((window.row, window.col), window.shape, strict=True)
+    )
+    return values[np.ix_(rows, cols)]
 
 
 def filled(height: NDArray[np.floating]) -> Heights:

@@ -73,6 +73,15 @@ def test_tiles_give_the_bits_of_the_whole_in_strips_or_at_once(side: int) -> Non
             assert np.array_equal(found, full[:, *where], equal_nan=True)
 
 
+@pytest.mark.parametrize("group", list(Group))
+def test_the_halo_of_each_group_is_enough_for_it_alone(group: Group) -> None:
+    plan = schema(scene(), only(group))
+    full = stack(scene(), plan, first_pass(), whole(SHAPE))
+    part = list(tiles(SHAPE, 200, plan.halo))[4]
+    found = stack(scene().part(part.padded), plan, first_pass(), part.core.inside(part.padded))
+    assert np.array_equal(found, full[:, *part.core.slices], equal_nan=True)
+
+
 def test_the_constants_of_a_scene_do_not_depend_on_its_tiles() -> None:
     parts = [
         statistics(scene().part(part.padded), 0.5, part.core.inside(part.padded))
@@ -95,7 +104,7 @@ def test_features_are_finite_where_all_is_known_and_nowhere_else() -> None:
 
 def test_a_pixel_without_a_height_is_usable_where_heights_do_not_count() -> None:
     layers = scene()
-    plan = schema(layers, only(Group.BANDS, Group.TEXTURE))
+    plan = schema(layers, only(Group.BANDS, Group.DIFFERENCES))
     assert not plan.heights
     made = stack(layers, plan, first_pass(), whole(SHAPE))
     assert np.array_equal(np.isfinite(made[0]), layers.known)
@@ -120,7 +129,7 @@ def test_stored_numbers_without_a_unit_stay_what_they_are() -> None:
     layers = scene()
     plan = schema(layers, only(Group.BANDS, Group.INDICES, Group.TEXTURE), physical=False)
     made = dict(zip(plan.names, stack(layers, plan, first_pass(), whole(SHAPE)), strict=True))
-    known = layers.known
+    known = layers.usable(heights=True)
     assert np.array_equal(made["red_after"][known], layers.after[Role.RED][known])
     assert "osavi_after" not in made
     assert plan.left_out["osavi"] == "reflectance"

@@ -10,10 +10,12 @@ from core.change.flow import (
     accumulation,
     channels,
     directions,
+    enlarged,
     filled,
     thinned,
     thinning,
 )
+from core.tiling import Window, whole
 
 
 def terrain(seed: int = 1, shape: tuple[int, int] = (60, 70)) -> NDArray[np.float32]:
@@ -168,6 +170,17 @@ def test_thinning_a_tile_of_whole_blocks_gives_the_blocks_of_the_whole() -> None
     height = terrain(7, (90, 77))
     part = thinned(height[30:60, 33:66], 3)
     assert np.array_equal(part, thinned(height, 3)[10:20, 11:22], equal_nan=True)
+
+
+def test_each_pixel_gets_what_its_block_has() -> None:
+    blocks = np.arange(12).reshape(3, 4)
+    full = enlarged(blocks, 3, whole((8, 11)))
+    assert full.shape == (8, 11)
+    assert full[0, 0] == 0
+    assert full[2, 3] == 1
+    assert full[7, 10] == 11
+    window = Window(2, 5, 4, 6)
+    assert np.array_equal(enlarged(blocks, 3, window), full[window.slices])
 
 
 def test_a_terrain_without_heights_has_no_paths() -> None:

@@ -114,6 +114,32 @@ def test_windows_and_counts_of_objects():
     assert windows == [Window(0, 1, 3, 3), Window(1, 6, 2, 1)]
 
 
+def test_an_object_too_large_for_its_window_is_cut_along_the_lattice():
+    mask = noise(4, (90, 110), 0.6, 3.0)
+    mask[:, :2] = False
+    plain = painted(found(mask), mask.shape)
+    sizes = [w[2:].max() for w in found(mask).windows]
+    assert max(sizes) > 32 > min(sizes)
+    anchor = (1005, 20_011)
+    options = {"largest": 32, "anchor": anchor}
+    cut = found(mask, 37, **options)
+    labels = painted(cut, mask.shape)
+    np.testing.assert_array_equal(labels > 0, mask)
+    assert cut.windows[:, 2:].max() <= 32
+    rows, cols = np.mgrid[: mask.shape[0], : mask.shape[1]]
+    blocks = (rows + anchor[0]) // 32 * 10_000 + (cols + anchor[1]) // 32
+    expected = np.zeros(mask.shape, int)
+    for number, size in enumerate(sizes, 1):
+        whole_ = plain == number
+        for block in np.unique(blocks[whole_]) if size > 32 else (None,):
+            inside = whole_ if block is None else whole_ & (blocks == block)
+            parts = ndimage.label(inside, EIGHT)[0]
+            expected[inside] = parts[inside] + expected.max()
+    np.testing.assert_array_equal(labels, canonical(expected))
+    assert 0 < cut.cut.sum() < len(cut)
+    assert not found(mask).cut.any()
+
+
 def test_an_empty_and_a_full_mask():
     empty = found(np.zeros((5, 6), bool), hole_px=4)
     assert (len(empty), list(empty)) == (0, [])

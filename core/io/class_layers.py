@@ -11,15 +11,17 @@ import rasterio
 from numpy.typing import NDArray
 from rasterio.warp import Resampling, reproject
 
-from core.errors import BandMissing, NoGeoreference
+from core.errors import BadMetadata, BandMissing, NoGeoreference
 from core.grid import Grid
 from core.io.archives import unpack_member
+from core.io.clouds import staged_cloud
 from core.io.gdal import created, opened, raster_window, reading, writing
+from core.io.products.scene import Scene
 from core.tiling import Window
 
 ROWS = 1024
 
-Kind = Literal["scl", "classi", "qa_pixel", "bqa", "pixel_qa"]
+Kind = Literal["scl", "classi", "gml", "qa_pixel", "bqa", "pixel_qa"]
 Bits = NDArray[np.uint8]
 
 
@@ -57,6 +59,7 @@ BQA_HIGH = {7: Cover.SHADOW, 9: Cover.SNOW}
 _WORDS: dict[Kind, str] = {
     "scl": "scene classification (SCL)",
     "classi": "MSK_CLASSI",
+    "gml": "MSK_CLOUDS polygons",
     "qa_pixel": "QA_PIXEL",
     "bqa": "BQA",
     "pixel_qa": "pixel_qa",
@@ -70,8 +73,8 @@ class ClassLayer:
     Parameters
     ----------
     kind
-        ``scl``, ``classi`` (Sentinel-2), ``qa_pixel`` (Landsat Collection 2), ``bqa`` or
-        ``pixel_qa`` (Collection 1).
+        ``scl``, ``classi``, ``gml`` (Sentinel-2; the last, of old products, has clouds alone),
+        ``qa_pixel`` (Landsat Collection 2), ``bqa`` or ``pixel_qa`` (Collection 1).
     path
         What GDAL opens: a local file, or a member of a local archive.
     near
@@ -109,20 +112,32 @@ def cover(kind: Kind, bands: NDArray[Any]) -> Bits:
     return found
 
 
-def staged_classes(layer: ClassLayer, path: Path, *, pointer: str = "") -> ClassLayer:
+def staged_classes(layer: ClassLayer, scene: Scene, path: Path) -> ClassLayer:
     """The layer as a raster of :class:`Cover`, from which windows are read quickly.
 
     Parameters
     ----------
     layer
         As it was opened.
+    scene
+        A band of the same product.
     path
         The file to make.
-    pointer
-        Where the request names the product.
+
+    Raises
+    ------
+    InputError
+        It cannot be read; the image can be used without.
     """
     if layer.near:
         return layer
+    pointer = scene.pointer
+    if layer.kind == "gml":
+        clouds = staged_cloud(scene, path)
+        if clouds.cloud is None:
+            raise BadMetadata(clouds.warnings[-1], pointer=pointer)
+        # A raster of zeros and ones, and one is a cloud.
+        return replace(layer, path=clouds.cloud.path, near=True)
     location = layer.path
     packed = path.with_name(path.name + ".packed")
     if location.startswith("/vsizip/"):

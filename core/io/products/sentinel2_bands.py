@@ -1,7 +1,6 @@
 """The bands of a compact Sentinel-2 product by what they show, as reflectance."""
 
 from datetime import date as Date  # noqa: N812
-from pathlib import PurePosixPath
 from xml.etree.ElementTree import Element
 
 from core.grid import Grid
@@ -121,9 +120,4 @@ def _sun(tile: Element | None, grid: Grid) -> tuple[float, float] | None:
 
 
 def _classes(scene: Scene) -> ClassLayer | None:
-    """The layer that came with the product; polygons of old ones stay with the scene's clouds."""
-    if scene.cloud is None or scene.cloud.kind == "gml":
-        return None
-    if PurePosixPath(scene.cloud.path).suffix.lower() not in (".jp2", ".tif", ".tiff"):
-        return None
-    return ClassLayer(scene.cloud.kind, scene.cloud.path)
+    return None if scene.cloud is None else ClassLayer(scene.cloud.kind, scene.cloud.path)

@@ -358,8 +358,9 @@ def test_a_layer_of_classes_is_read_on_any_grid(safe, tmp_path):
     found = image(product.root, tmp_path)
     with pytest.raises(ValueError, match="staged"):
         cover_of(found.classes, found.bands[Role.RED].scene.grid)
-    layer = staged_classes(found.classes, tmp_path / "classes.tif")
-    here = cover_of(layer, found.bands[Role.RED].scene.grid)
+    red = found.bands[Role.RED].scene
+    layer = staged_classes(found.classes, red, tmp_path / "classes.tif")
+    here = cover_of(layer, red.grid)
     np.testing.assert_array_equal(here[20:40, 10:20], Cover.CLOUD)
     np.testing.assert_array_equal(here[:2, :2], Cover.SHADOW)
     assert np.count_nonzero(here) == 204
@@ -369,6 +370,21 @@ def test_a_layer_of_classes_is_read_on_any_grid(safe, tmp_path):
     np.testing.assert_array_equal(cover_of(layer, fine), expected)
     degrees = Grid((10, 10), from_origin(105.0, -9.95, 1e-4, 1e-4), "EPSG:4326")
     assert not cover_of(layer, degrees).any()
+
+
+def test_polygons_of_clouds_of_old_products_are_a_layer_too(safe, tmp_path):
+    product = safe(bands=("B02", "B03", "B04"))
+    product.clouds_gml()
+    found = image(product.root, tmp_path)
+    red = found.bands[Role.RED].scene
+    layer = staged_classes(found.classes, red, tmp_path / "classes.tif")
+    expected = np.zeros((60, 60), np.uint8)
+    expected[:30, :30] = Cover.CLOUD
+    np.testing.assert_array_equal(cover_of(layer, red.grid), expected)
+    (product.granule / "QI_DATA/MSK_CLOUDS_B00.gml").write_text("<not closed>")
+    found = image(product.root, tmp_path)
+    with pytest.raises(errors.BadMetadata, match="not well-formed"):
+        staged_classes(found.classes, red, tmp_path / "other.tif")
 
 
 @pytest.mark.shared
@@ -382,6 +398,6 @@ def test_real_landsat_products_and_envi_are_read(shared_data, tmp_path):
     found = image(shared_data / "landslides/landsat_urban/Taizhou/2000TM", tmp_path)
     assert list(found.bands) == [r for r in Role if r != Role.REDEDGE]
     layer = ClassLayer("qa_pixel", str(next((folder / OLI).glob("*QA_PIXEL.TIF"))))
-    staged = staged_classes(layer, tmp_path / "classes.tif")
     red = image(folder / OLI, tmp_path).bands[Role.RED].scene
+    staged = staged_classes(layer, red, tmp_path / "classes.tif")
     assert set(np.unique(cover_of(staged, red.grid))) == {0, 1, 2, 3, 5, 8, 9}

@@ -93,6 +93,14 @@ def test_median_deviation_and_quantiles_are_those_of_the_values() -> None:
     assert histogram(whole_numbers).median == np.median(whole_numbers)
 
 
+def test_stored_numbers_are_counted_like_any_values() -> None:
+    values = np.random.default_rng(6).integers(300, 9000, 5000).astype(np.uint16)
+    found, expected = histogram(values), histogram(values.astype(np.float64))
+    assert found.first == expected.first == values.min()
+    assert np.array_equal(found.counts, expected.counts)
+    assert histogram(values[:0]).total == 0
+
+
 def test_histograms_of_parts_add_up_and_outliers_do_not_grow_them() -> None:
     values = np.random.default_rng(5).normal(0, 1, 1000)
     both = histogram(values[:300], 0.01) + histogram(values[300:], 0.01)

@@ -42,6 +42,11 @@ AGREEING = 3.0
 SLOPE_M = 1.0
 """Metres that it may differ besides: a cell is not level."""
 
+UNSURE_PX = 1.6
+"""Standard deviation, pixels of the images on the ground, beyond which a height needs a second
+pair where other images differ.  Under a cloud of one image of three, four of five cells that are
+wrong by more than a metre lie beside walls, where nothing checks the one pair that is left."""
+
 Slices = tuple[slice, slice]
 
 NO_POINTS = np.empty((0, 6), np.float64)
@@ -166,7 +171,7 @@ def _reasons(
     job: Job, part: Grid, seen: Sequence[_Seen | None], whole: Fused, left_out: Bits
 ) -> Bits:
     """Why cells have no value; 0 where they have one that is wanted and not isolated."""
-    lost = ~np.isfinite(whole.height)
+    lost = ~np.isfinite(whole.height) | _doubtful(job, seen, whole)
     reasons = np.zeros(part.shape, np.uint16)
     for one in seen:
         if one is not None:
@@ -182,6 +187,20 @@ def _reasons(
         small = speckles(whole.height, ~lost & (left_out == 0), job.minimum_patch, step)
         reasons[small] |= np.uint16(Reason.ISOLATED)
     return reasons
+
+
+def _doubtful(job: Job, seen: Sequence[_Seen | None], whole: Fused) -> NDArray[np.bool_]:
+    """Uncertain heights of one pair alone, where the images of another one differ."""
+    seeing = np.zeros(whole.height.shape, np.uint8)
+    differing = np.zeros(whole.height.shape, np.bool_)
+    for one in seen:
+        if one is not None:
+            known = np.isfinite(one.cells.height)
+            seeing += known
+            differing |= ~known & ((one.holes & np.uint16(Reason.LOW_SCORE)) != 0)
+    unsure = UNSURE_PX * max(eye.gsd_m for eye in job.eyes)
+    doubtful: NDArray[np.bool_] = differing & (seeing == 1) & (whole.sigma > unsure)
+    return doubtful
 
 
 def _outside_crop(job: Job, part: Grid, whole: Fused) -> NDArray[np.bool_]:

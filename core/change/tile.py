@@ -46,7 +46,7 @@ from core.change.windows import (
 )
 from core.tiling import Window, whole
 
-KEPT = 4
+KEPT = 6
 """Results with several planes that a part keeps: features of one stand beside each other."""
 
 SLOPE_STEP_DEG = 1 / 64

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from core.change.learning.arrays import Doubles, Floats, Groups
+from core.change.learning.calibration import LEAST, log_odds
 
 WIDEST = 4.0
 """Robust deviations to which features are cut before areas are compared."""
@@ -26,7 +27,7 @@ class Suggestion(NamedTuple):
     uncertainty
         Mean over its pixels: entropy of the probability, 0 to 1 bit.
     distance
-        From what is mapped or suggested before it, over the mean distance from what is mapped.
+        From what is mapped or suggested before it, over the usual distance of two areas.
     """
 
     area: int
@@ -52,15 +53,23 @@ class Areas(NamedTuple):
     looks: Doubles
 
 
-def halfway(trained: float) -> float:
-    """The prevalence for which probabilities are taken to compare areas: between that and a half.
+def doubtful(scores: Doubles, trained: float) -> Floats:
+    """Probabilities by which areas are compared: for a prevalence between the trained one and half.
 
-    Its odds are the root of the trained ones.  After a few areas a model hardly believes in
-    landslides where they look otherwise than those that it knows; as if there were as many as not,
-    it is unsure of all that is bright.
+    After a few areas a calibrated model hardly believes in landslides that look otherwise than
+    those it knows; as if there were as many as not, it is unsure of all that is bright.
+
+    Parameters
+    ----------
+    scores
+        Of trees for which both classes weighed alike, 0 to 1, any shape.
+    trained
+        Share of landslides among the samples: its odds are taken by their root.
     """
-    odds = float(np.sqrt(trained / (1 - trained)))
-    return odds / (1 + odds)
+    within = np.clip(scores, LEAST, 1 - LEAST)
+    odds = np.log(within) - np.log1p(-within) + log_odds(trained) / 2
+    told: Floats = (1 / (1 + np.exp(-odds))).astype(np.float32)
+    return told
 
 
 def entropy(probabilities: Floats) -> Doubles:
@@ -76,7 +85,7 @@ def summed_up(probabilities: Floats, features: Floats, area: Groups) -> Areas:
     Parameters
     ----------
     probabilities
-        (pixels,), finite, for the prevalence of :func:`halfway`.
+        (pixels,), finite, from :func:`doubtful`.
     features
         (pixels, features).
     area
@@ -111,8 +120,8 @@ def next_areas(areas: Areas, mapped: Iterable[int], count: int) -> list[Suggesti
     """
     done = np.isin(areas.names, list(mapped))
     near = _nearest(areas.looks, areas.looks[done])
-    known = np.isfinite(near)
-    scale = max(float(near[known].mean()), 1e-12) if known.any() else 1.0
+    # Twice the variance is the mean square of the distance of two.
+    scale = max(float(np.sqrt(2 * areas.looks.var(axis=0).mean())), 1e-12)
     found: list[Suggestion] = []
     for _ in range(min(count, int((~done).sum()))):
         # Where nothing is mapped, all areas are as new as each other.

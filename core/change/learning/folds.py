@@ -13,9 +13,6 @@ from core.change.learning.arrays import Doubles, Flags, Groups
 from core.change.learning.clusters import assigned, kmeans
 from core.errors import TooFewSamples
 
-LEAST_LANDSLIDE = 1
-"""Samples of landslides that make a group one with landslides."""
-
 
 class Folds(NamedTuple):
     """How samples are dealt.
@@ -64,8 +61,8 @@ def dealt(groups: Groups, labels: Flags, asked: int) -> Folds:
     """Folds of whole groups, each with both classes, and alike in landslides.
 
     Groups are dealt from the one with the most landslides down, to the fold that has the fewest;
-    those without to the fold with the fewest samples.  If that leaves a fold without a class, there
-    is one fold less.
+    those without to the fold with the fewest others.  If that leaves a fold without a class, there
+    is one fold less; two can always be made.
 
     Raises
     ------
@@ -76,19 +73,19 @@ def dealt(groups: Groups, labels: Flags, asked: int) -> Folds:
     place = place.reshape(-1)
     landslide = np.bincount(place[labels], minlength=names.size)
     rest = np.bincount(place[~labels], minlength=names.size)
-    _refuse(int((landslide > 0).sum()), int((rest > 0).sum()), names.size)
-    most = min(asked, int((landslide > 0).sum()), int((rest > 0).sum()))
-    for count in range(max(most, 2), 1, -1):
-        fold = _dealt(landslide, rest, count)
-        sums = [np.bincount(fold, side, count) for side in (landslide, rest)]
-        if min(side.min() for side in sums) > 0:
-            held = int((landslide > 0).sum())
-            note = f"{count} folds instead of {asked}: {held} of {names.size} areas hold landslides"
-            return Folds(fold[place], count, asked, note if count < asked else "")
-    raise TooFewSamples(
-        "the training areas cannot be parted so that each part has landslides and ground without",
-        allowed="two areas that have both",
+    held, others = int((landslide > 0).sum()), int((rest > 0).sum())
+    _refuse(held, others, names.size)
+    for count in range(min(asked, held, others), 2, -1):
+        fold = _dealt(landslide, rest, count, {})
+        if all(np.bincount(fold, side, count).min() > 0 for side in (landslide, rest)):
+            break
+    else:
+        count, fold = 2, _dealt(landslide, rest, 2, _ends(landslide, rest))
+    note = (
+        f"{count} folds instead of {asked}: of {names.size} areas {held} hold landslides and "
+        f"{others} ground without"
     )
+    return Folds(fold[place], count, asked, note if count < asked else "")
 
 
 def _refuse(with_landslides: int, with_rest: int, areas: int) -> None:
@@ -105,13 +102,28 @@ def _refuse(with_landslides: int, with_rest: int, areas: int) -> None:
         )
 
 
-def _dealt(landslide: NDArray[np.int64], rest: NDArray[np.int64], count: int) -> Groups:
+def _ends(landslide: NDArray[np.int64], rest: NDArray[np.int64]) -> dict[int, int]:
+    """Groups that give both of two folds both classes; there are such wherever two hold each."""
+    fixed = {
+        int(group): fold for fold, group in enumerate(np.argsort(-landslide, kind="stable")[:2])
+    }
+    for group, fold in list(fixed.items()):
+        if rest[group] == 0:
+            free = [other for other in np.flatnonzero(rest) if int(other) not in fixed]
+            fixed[int(free[0])] = fold
+    return fixed
+
+
+def _dealt(
+    landslide: NDArray[np.int64], rest: NDArray[np.int64], count: int, fixed: dict[int, int]
+) -> Groups:
     fold = np.zeros(landslide.size, np.int64)
     held = np.zeros((2, count), np.int64)
-    for group in np.lexsort((np.arange(rest.size), -rest, -landslide)):
+    order = np.lexsort((np.arange(rest.size), -rest, -landslide))
+    for group in sorted(order.tolist(), key=lambda group: group not in fixed):
         # The second figure decides between equals, and is all that counts without landslides.
         first, second = held if landslide[group] else held[::-1]
-        at = int(np.lexsort((np.arange(count), second, first))[0])
+        at = fixed.get(group, int(np.lexsort((np.arange(count), second, first))[0]))
         fold[group] = at
         held[:, at] += landslide[group], rest[group]
     return fold

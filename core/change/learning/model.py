@@ -1,6 +1,6 @@
 """A model: trees, their calibration, the threshold's evidence, and what they were learned from."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -111,6 +111,10 @@ class Classifier:
         share = self.calibration.prevalence if prevalence is None else prevalence
         return probability(raw(self.trees, values, known), self.trees.link, self.calibration, share)
 
+    def score(self, values: Floats) -> Doubles:
+        """Score of the trees, 0 to 1, before calibration: what areas to map are compared by."""
+        return score(raw(self.trees, values), self.trees.link)
+
     def threshold(self, aim: Aim, prevalence: float | None = None) -> float:
         """Probability from which a pixel is called a landslide, for the same prevalence."""
         share = self.calibration.prevalence if prevalence is None else prevalence
@@ -159,11 +163,14 @@ class Fitted(NamedTuple):
         Probability of each sample by trees that saw none of its fold, calibrated on all folds.
     folds
         How the samples were dealt.
+    fold_trees
+        The trees that saw none of each fold.
     """
 
     classifier: Classifier
     out_of_fold: Floats
     folds: Folds
+    fold_trees: tuple[Trees, ...]
 
 
 def fit(samples: Samples, recipe: Recipe, folds: int = FOLDS) -> Fitted:
@@ -180,25 +187,33 @@ def fit(samples: Samples, recipe: Recipe, folds: int = FOLDS) -> Fitted:
         Fewer than two groups hold landslides.
     """
     parts = dealt(samples.group, samples.landslide, folds)
-    scores = scores_out_of_fold(samples, recipe, parts)
+    fold_trees = trees_of_folds(samples, recipe, parts)
+    scores = scores_out_of_fold(samples, fold_trees, parts)
     trees = train(samples.features, samples.landslide, samples.weight, recipe)
     calibration = calibrated_by(scores, samples.landslide, samples.weight)
     share = calibration.prevalence
     # These are scores already: nothing is left for a link to do.
     held_out = probability(scores, Link.IDENTITY, calibration, share)
     found = evidence(held_out, samples.landslide, samples.weight, share)
-    return Fitted(Classifier(trees, calibration, found), held_out, parts)
+    return Fitted(Classifier(trees, calibration, found), held_out, parts, fold_trees)
 
 
-def scores_out_of_fold(samples: Samples, recipe: Recipe, folds: Folds) -> Doubles:
-    """Score of each sample, 0 to 1, by trees that saw no sample of its fold."""
-    scores = np.empty(samples.landslide.size)
+def trees_of_folds(samples: Samples, recipe: Recipe, folds: Folds) -> tuple[Trees, ...]:
+    """For each fold trees that saw no sample of it."""
+    found = []
     for fold in range(folds.number):
-        held = folds.of == fold
-        rest = samples.of(~held)
+        rest = samples.of(folds.of != fold)
         own = replace(recipe, seed=recipe.seed + fold + 1)
-        trees = train(rest.features, rest.landslide, rest.weight, own)
-        scores[held] = score(raw(trees, samples.features[held].T), trees.link)
+        found.append(train(rest.features, rest.landslide, rest.weight, own))
+    return tuple(found)
+
+
+def scores_out_of_fold(samples: Samples, trees: Sequence[Trees], folds: Folds) -> Doubles:
+    """Score of each sample, 0 to 1, by the trees that saw no sample of its fold."""
+    scores = np.empty(samples.landslide.size)
+    for fold, own in enumerate(trees):
+        held = folds.of == fold
+        scores[held] = score(raw(own, samples.features[held].T), own.link)
     return scores
 
 

@@ -8,9 +8,10 @@ import pytest
 
 from core.change.evaluation.controls import block_noise, permuted
 from core.change.evaluation.crossvalidation import Judged, Service, out_of_fold
+from core.change.evaluation.importance import importance
 from core.change.evaluation.pixels import average_precision, counted, curve
 from core.change.learning.folds import dealt
-from core.change.learning.model import Samples
+from core.change.learning.model import Samples, fit
 from core.change.learning.training import Recipe
 
 SERVICE = Service(Recipe(trees=8, deepest=8), folds=2)
@@ -122,6 +123,20 @@ def test_a_buffer_hides_what_lies_beside_the_scored_fold(everywhere: Samples) ->
     assert found.levels == pytest.approx((0.3, 0.4, 0.5, 0.6))
     assert (found.called == (folds == 0)).all()
     assert not np.isnan(found.probabilities).any()
+
+
+def test_importance_is_the_loss_without_a_feature(event: Callable[..., Samples]) -> None:
+    samples = event(13)
+    # The first two tell the same; the last four tell nothing.
+    samples.features[:, 1] = samples.features[:, 0]
+    fitted = fit(samples, Recipe(trees=15, tried=0.4), folds=3)
+    found = importance(samples, fitted, [[0], [0, 1], [2], [3], [4, 5, 6, 7]], seed=1)
+    assert found[1] > 0.1 > found[3]
+    assert found[1] > found[0]
+    assert found[2] > 0.05
+    np.testing.assert_allclose(found[3:], 0, atol=0.05)
+    again = importance(samples, fitted, [[0, 1], [2]], seed=1)
+    np.testing.assert_array_equal(again, found[[1, 2]])
 
 
 def test_a_learner_s_folds_keep_groups_whole(everywhere: Samples) -> None:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from core.change.learning.active import entropy, halfway, next_areas, summed_up
+from core.change.learning.active import doubtful, entropy, next_areas, summed_up
 from core.change.learning.domain import LEAST_SHARE, PARTS, Domain, is_outside, learned, outside
 from core.change.learning.folds import strata
 
@@ -112,10 +112,13 @@ def test_entropy_is_a_bit_where_nothing_is_known() -> None:
     np.testing.assert_allclose(entropy(np.array([0.5, 0.11, 1, 0])), [1, 0.5, 0, 0], atol=1e-3)
 
 
-def test_halfway_between_rare_and_even_odds_is_their_root() -> None:
-    assert halfway(0.5) == 0.5
-    assert halfway(0.1) == pytest.approx(0.25)
-    assert halfway(0.9) == pytest.approx(0.75)
+def test_areas_are_compared_between_rare_and_even_odds() -> None:
+    scores = np.array([[0.5, 0.75], [0.0, 1.0]])
+    # Odds of 1 and 3, times the root of one ninth.
+    found = doubtful(scores, 0.1)
+    np.testing.assert_allclose(found[0], [1 / 4, 1 / 2], rtol=1e-6)
+    assert 0 < found[1, 0] < 0.001 < 0.99 < found[1, 1] < 1
+    np.testing.assert_allclose(doubtful(scores, 0.5)[0], [0.5, 0.75], rtol=1e-6)
 
 
 def test_the_most_uncertain_area_comes_first_and_its_twin_does_not_come_second() -> None:

@@ -19,16 +19,17 @@ def groups_of(landslide: list[int], rest: list[int]) -> tuple[np.ndarray, np.nda
 
 
 @given(
-    st.lists(st.tuples(st.integers(0, 30), st.integers(1, 60)), min_size=2, max_size=15),
+    st.lists(st.tuples(st.integers(0, 30), st.integers(0, 60)), min_size=2, max_size=15),
     st.integers(2, 8),
 )
 def test_each_fold_holds_both_classes_and_whole_groups(
     sizes: list[tuple[int, int]], asked: int
 ) -> None:
     group, labels = groups_of(*map(list, zip(*sizes, strict=True)))
-    held = sum(landslide > 0 for landslide, _ in sizes)
-    if held < 2:
-        with pytest.raises(TooFewSamples, match=f"{held} of {len(sizes)} training areas"):
+    held, others = (sum(side > 0 for side in sides) for sides in zip(*sizes, strict=True))
+    if min(held, others) < 2:
+        number = held if held < 2 else others
+        with pytest.raises(TooFewSamples, match=f"^{number} of "):
             dealt(group, labels, asked)
         return
     found = dealt(group, labels, asked)
@@ -54,7 +55,13 @@ def test_fewer_folds_are_told() -> None:
     group, labels = groups_of([5, 0, 7, 0, 0], [50] * 5)
     found = dealt(group, labels, 10)
     assert found.number == 2
-    assert found.note == "2 folds instead of 10: 2 of 5 areas hold landslides"
+    assert found.note == "2 folds instead of 10: of 5 areas 2 hold landslides and 5 ground without"
+
+
+def test_two_folds_are_found_wherever_there_are_two() -> None:
+    found = dealt(*groups_of([10, 4, 4], [0, 5, 5]), 5)
+    assert found.number == 2
+    assert found.note == "2 folds instead of 5: of 3 areas 3 hold landslides and 2 ground without"
 
 
 def test_a_fold_without_the_other_class_is_none() -> None:

@@ -129,8 +129,8 @@ class Model:
     domain: Domain
     card: Card
 
-    def check(self, features: tuple[str, ...]) -> None:
-        """Refuse features that are not the model's, or stand in another order.
+    def check(self, features: tuple[str, ...], units: tuple[str, ...]) -> None:
+        """Refuse features that are not the model's, stand in another order, or have other units.
 
         Raises
         ------
@@ -139,6 +139,7 @@ class Model:
         """
         wanted = self.card.features
         if features == wanted:
+            self._check_units(units)
             return
         missing = [name for name in wanted if name not in features]
         more = [name for name in features if name not in wanted]
@@ -150,6 +151,15 @@ class Model:
             value=list(features),
             allowed=", ".join(wanted),
         )
+
+    def _check_units(self, units: tuple[str, ...]) -> None:
+        for name, wanted, given in zip(self.card.features, self.card.units, units, strict=True):
+            if given != wanted:
+                raise ModelMismatch(
+                    f"the model was trained on {name} in {wanted}, the scene has it in {given}",
+                    value=given,
+                    allowed=wanted,
+                )
 
 
 class Fitted(NamedTuple):

@@ -160,7 +160,7 @@ def raw(trees: Trees, values: Floats, known: Flags | None = None) -> Doubles:
     """
     if len(values) != trees.features:
         raise ValueError(f"{len(values)} features for trees of {trees.features}")
-    flat = np.ascontiguousarray(values.reshape(len(values), -1))
+    flat = np.ascontiguousarray(values.reshape(len(values), -1), np.float32)
     wanted = np.ones(flat.shape[1], np.bool_) if known is None else known.reshape(-1)
     out = np.full(flat.shape[1], np.nan)
     _raw_into(

@@ -103,11 +103,13 @@ def test_one_area_with_landslides_is_refused(event: Callable[..., Samples]) -> N
 
 
 def test_features_of_another_scene_are_compared_by_name(model: Model) -> None:
-    model.check(CARD.features)
+    model.check(CARD.features, CARD.units)
     with pytest.raises(ModelMismatch, match="lacks feature 3 and has slope besides"):
-        model.check((*CARD.features[:3], "slope", *CARD.features[4:]))
+        model.check((*CARD.features[:3], "slope", *CARD.features[4:]), CARD.units)
     with pytest.raises(ModelMismatch, match="another order"):
-        model.check(CARD.features[::-1])
+        model.check(CARD.features[::-1], CARD.units)
+    with pytest.raises(ModelMismatch, match="feature 2 in 1, the scene has it in m"):
+        model.check(CARD.features, ("1", "1", "m", *CARD.units[3:]))
 
 
 def test_a_model_predicts_the_same_after_a_round_trip(

@@ -18,12 +18,15 @@ from shapely.geometry.base import BaseGeometry
 from shapely.validation import explain_validity
 
 from core.errors import NoGeoreference, SourceTooLarge, UnknownFormat, UnsupportedGrid
+from core.io.shapefile import FARTHEST
 
 MAX_VERTICES = 5_000_000
 SIDE_M = 1000.0
 SIDE_DEG = 0.01
 """Longest side of a polygon that is moved as it is: sides are straight in their own coordinate
 reference system, and the middle of one of a kilometre is 2 cm off that of its moved ends."""
+MAX_ADDED = 20_000
+"""Points that are added to a polygon at most: one around the Earth gets sides of 2 km."""
 
 LISTED = 20
 """Features that a message lists by their numbers."""
@@ -173,8 +176,10 @@ def repaired(features: Iterable[Feature], crs: str, *, pointer: str = "") -> Pol
     _check(found, pointer)
     moves = {name: _Move(name, crs, pointer) for name in {feature.crs for feature in found}}
     tally = _Tally(_square_metres(crs))
-    for feature in found:
-        tally.take(feature, moves[feature.crs])
+    # Nearly parallel sides overflow on the way to a valid result.
+    with np.errstate(over="ignore", invalid="ignore"):
+        for feature in found:
+            tally.take(feature, moves[feature.crs])
     if not tally.shapes:
         raise no_polygons(pointer, " ".join(tally.left_out[:LISTED]))
     report = Report(
@@ -239,6 +244,11 @@ def _check(features: tuple[Feature, ...], pointer: str) -> None:
         if isinstance(feature.shape, BaseGeometry):
             vertices += shapely.get_num_coordinates(feature.shape)
             kind = feature.shape.geom_type
+            # NaN, of an empty geometry, lies not beyond.
+            if np.abs(shapely.bounds(feature.shape)).max() > FARTHEST:
+                raise no_polygons(
+                    pointer, f"Coordinates of {feature.label} lie beyond {FARTHEST:g}."
+                )
         if kind and kind not in ("Polygon", "MultiPolygon"):
             wrong.setdefault(kind, []).append(feature.label)
     if wrong:
@@ -292,15 +302,14 @@ class _Move:
         change = self._change
         if change is None:
             return flat
-        if not flat.length / self._side < MAX_VERTICES:
-            raise _too_many(self._pointer)
+        side = max(self._side, flat.length / MAX_ADDED)
 
         def move(points: Point) -> Point:
             x, y = change.transform(points[:, 0], points[:, 1], errcheck=True)
             return np.column_stack([x, y])
 
         try:
-            return shapely.transform(shapely.segmentize(flat, self._side), move)
+            return shapely.transform(shapely.segmentize(flat, side), move)
         except ProjError as error:
             raise UnsupportedGrid(
                 f"The polygons cannot be moved from {self._names[0]} to {self._names[1]}: their "

@@ -16,6 +16,9 @@ from shapely.geometry.base import BaseGeometry
 MAGIC = b"\x00\x00\x27\x0a"
 """First bytes of the file with the geometries."""
 
+FARTHEST = 1e9
+"""Coordinates beyond this are in no system: they come from damaged files."""
+
 _NULL = 0
 _POLYGONS = (5, 15, 25)
 """Polygons; with heights; with measures.  Both come after the points, and are not wanted."""
@@ -88,7 +91,7 @@ def _shape(kind: int, content: bytes) -> BaseGeometry | str | None:
         return None
     if kind in _OTHERS:
         return _OTHERS[kind]
-    if kind not in _POLYGONS:
+    if kind not in _POLYGONS or len(content) < 44:
         raise ValueError
     parts, points = struct.unpack_from("<2i", content, 36)
     if parts < 0 or points < 0 or 44 + 4 * parts + 16 * points > len(content):
@@ -98,7 +101,7 @@ def _shape(kind: int, content: bytes) -> BaseGeometry | str | None:
     if parts == 0 or points == 0:
         return None
     ends = np.append(starts[1:], points)
-    if starts[0] != 0 or (starts >= ends).any() or not np.isfinite(xy).all():
+    if starts[0] != 0 or (starts >= ends).any() or not (np.abs(xy) <= FARTHEST).all():
         raise ValueError
     return _assembled([xy[a:b] for a, b in zip(starts, ends, strict=True)])
 

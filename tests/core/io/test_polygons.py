@@ -4,10 +4,14 @@ import sqlite3
 import struct
 import tarfile
 import zipfile
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
 import shapely
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pyproj import CRS, Geod, Transformer
 
 from core import errors
@@ -253,6 +257,8 @@ WHOLE = shp([content([box(0, 0, 10), box(2, 2, 4, clockwise=False)])])
         cut(WHOLE, 108 + 44, struct.pack("<2i", 3, 2)),
         cut(WHOLE, 108 + 52, struct.pack("<d", np.nan)),
         cut(WHOLE, 108, struct.pack("<i", 77)),
+        cut(WHOLE, 108 + 52, struct.pack("<d", 1e200)),
+        cut(WHOLE, 104, struct.pack(">i", 4)),
     ],
 )
 def test_a_damaged_shapefile_is_refused_as_one(tmp_path, damaged):
@@ -319,3 +325,20 @@ def test_real_inventories_are_read_whole(shared_data):
     assert [repair.number for repair in report.repaired] == [4, 8, 11]
     path = folder / "mhscience_nz_s2diff/labels_shp/label_landslide_69.shp"
     assert read(path, "EPSG:32759").report.area_after_m2 == pytest.approx(13281.81, abs=0.01)
+
+
+@given(st.integers(0, len(WHOLE) - 1), st.integers(0, 255), st.integers(0, len(WHOLE)))
+@settings(deadline=None, max_examples=150)
+def test_no_shapefile_is_so_damaged_that_it_is_not_refused_in_words(place, byte, length):
+    damaged = cut(WHOLE, place, bytes([byte]))[: max(length, 100)]
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "s.zip"
+        packed(path, {"s.shp": damaged, "s.prj": UTM33, "s.dbf": dbf([False])[: max(length, 1)]})
+        try:
+            found = read(path)
+        except errors.InputError as error:
+            told = error.pointer
+        else:
+            told = "/inputs/training_samples"
+            assert all(shape.is_valid for shape in found.shapes)
+        assert told == "/inputs/training_samples"

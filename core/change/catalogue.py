@@ -128,14 +128,12 @@ def _texture(given: Given, choice: Choice) -> Iterator[Feature]:
                 ("contrast", f"less its mean in {side} px", Part.contrast),
                 ("deviation", f"standard deviation in {side} px", _deviation),
                 ("roughness", f"mean difference of neighbours in {side} px", Part.roughness),
-                ("grain", f"variation along the slope, or across, in {side} px", Part.grain),
             ):
-                wanted = side == middle or name in {"contrast", "deviation"}
-                if wanted and (name != "grain" or given.height):
+                if name != "roughness" or side == middle:
                     yield Feature(
                         f"{quantity.name}_{name}_{side}",
                         f"{quantity.text}: {text}",
-                        "1" if name == "grain" else unit,
+                        unit,
                         Group.TEXTURE,
                         partial(function, quantity=quantity, side=side),
                     )

@@ -73,7 +73,7 @@ class Schema:
     @property
     def heights(self) -> bool:
         """Whether a pixel needs a height."""
-        slopes = {Group.TEXTURE, Group.TOPOGRAPHY, Group.OBJECTS}
+        slopes = {Group.TOPOGRAPHY, Group.OBJECTS}
         return self.given.height and bool(self.choice.groups & slopes)
 
 

@@ -35,11 +35,9 @@ from core.change.scene import Date, Floats, Layers, Role
 from core.change.schema import Choice, Given, given
 from core.change.segments import Segments, segments
 from core.change.windows import (
-    GRAIN_STEP,
     Local,
     Steps,
     contrast,
-    grain,
     in_steps,
     local,
     roughness,
@@ -186,23 +184,6 @@ class Part:
             self.tile.layers.known[wide.slices],
         )
         return roughness(steps, known, side, quantity.step(self.tile.scale), core)
-
-    def grain(self, quantity: Quantity, side: int) -> Floats:
-        """Whether a quantity varies along the slope, 1, or across it, -1, in windows."""
-        wide, core = self._around(side // 2 + 1)
-        outer, _ = self._around(side // 2 + 1 + terrain.HALO)
-        return grain(
-            self.tile.steps[quantity.name][wide.slices],
-            self.tile.layers.known[wide.slices],
-            *self._once(("downslope", wide), lambda: self._downslope(wide, outer)),
-            side,
-            core,
-        )
-
-    def _downslope(self, wide: Window, outer: Window) -> tuple[Steps, Steps]:
-        """Rows and columns that the slope leads, in a window of the tile."""
-        ground = terrain.slope(self._height(outer), self.tile.layers.pixel_m, wide.inside(outer))
-        return in_steps(-ground.north, GRAIN_STEP), in_steps(ground.east, GRAIN_STEP)
 
     def _height(self, wide: Window) -> Floats:
         if self.tile.layers.height is None:

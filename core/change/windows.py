@@ -26,13 +26,6 @@ WIDEST = 101
 """Side of a window at most, pixels."""
 
 
-GRAIN_STEP = 1 / 64
-"""Of directions of the slope."""
-
-STEEPEST = 1 << 15
-"""Steps between the neighbours of a pixel at most: their squares' sums fit 64 bits."""
-
-
 class Local(NamedTuple):
     """What windows show, (rows, cols) of the core, in the quantity's units; 0 where unknown."""
 
@@ -89,33 +82,6 @@ def roughness(values: Steps, known: Flags, side: int, step: float, core: Window)
     """
     result = np.zeros(core.shape, np.float32)
     _roughness_into(values, known, side // 2, step, core.row, core.col, result)
-    return result
-
-
-def grain(
-    values: Steps, known: Flags, down: Steps, right: Steps, side: int, core: Window
-) -> Floats:
-    """Whether a quantity varies along the slope of the ground or across it, in the window.
-
-    Parameters
-    ----------
-    down, right
-        Where the slope leads: rows and columns of a vector of length 1, in :data:`GRAIN_STEP`; 0
-        on level ground.
-
-    Returns
-    -------
-    Floats
-        1 where it varies only along the slope, -1 where only across, as with streaks that lead
-        downwards; 0 where it varies in no direction more, or not at all.
-
-    References
-    ----------
-    Stumpf, A., Kerle, N., 2011. Object-oriented mapping of landslides using Random Forests. Remote
-    Sensing of Environment 115, 2564-2577. https://doi.org/10.1016/j.rse.2011.05.013
-    """
-    result = np.zeros(core.shape, np.float32)
-    _grain_into(values, known, down, right, side // 2, core.row, core.col, result)
     return result
 
 
@@ -232,59 +198,3 @@ def _roughness_into(
         for j in range(out.shape[1]):
             if known[top + i, left + j] and number[j] > 0:
                 out[i, j] = step * (total[j] / number[j])
-
-
-@kernel
-def _grains(
-    values: Steps,
-    known: Flags,
-    down: Steps,
-    right: Steps,
-    row: int,
-    sign: int,
-    along: Integers,
-    across: Integers,
-) -> None:
-    """Add a row's squared differences along and across the slope, or take them away."""
-    if row == 0 or row == values.shape[0] - 1:
-        return
-    for j in range(1, values.shape[1] - 1):
-        if not (
-            known[row - 1, j] and known[row + 1, j] and known[row, j - 1] and known[row, j + 1]
-        ):
-            continue
-        rise = np.int64(values[row + 1, j]) - values[row - 1, j]
-        run = np.int64(values[row, j + 1]) - values[row, j - 1]
-        rise, run = min(max(rise, -STEEPEST), STEEPEST), min(max(run, -STEEPEST), STEEPEST)
-        one = rise * down[row, j] + run * right[row, j]
-        other = run * down[row, j] - rise * right[row, j]
-        along[j] += sign * one * one
-        across[j] += sign * other * other
-
-
-@kernel
-def _grain_into(
-    values: Steps,
-    known: Flags,
-    down: Steps,
-    right: Steps,
-    radius: int,
-    top: int,
-    left: int,
-    out: Floats,
-) -> None:
-    height, width = values.shape
-    along, across = np.zeros((2, width), np.int64)
-    ones, others = np.zeros((2, out.shape[1]), np.int64)
-    for i in range(max(top - radius - 1, 0), min(top + radius, height)):
-        _grains(values, known, down, right, i, 1, along, across)
-    for i in range(out.shape[0]):
-        low, high = top + i - radius - 1, top + i + radius
-        if high < height:
-            _grains(values, known, down, right, high, 1, along, across)
-        if low >= 0:
-            _grains(values, known, down, right, low, -1, along, across)
-        _slide(along, across, radius, left, ones, others)
-        for j in range(out.shape[1]):
-            if known[top + i, left + j] and ones[j] + others[j] > 0:
-                out[i, j] = (ones[j] - others[j]) / (ones[j] + others[j])

@@ -104,7 +104,7 @@ def test_features_are_finite_where_all_is_known_and_nowhere_else() -> None:
 
 def test_a_pixel_without_a_height_is_usable_where_heights_do_not_count() -> None:
     layers = scene()
-    plan = schema(layers, only(Group.BANDS, Group.DIFFERENCES))
+    plan = schema(layers, only(Group.BANDS, Group.TEXTURE))
     assert not plan.heights
     made = stack(layers, plan, first_pass(), whole(SHAPE))
     assert np.array_equal(np.isfinite(made[0]), layers.known)
@@ -129,7 +129,7 @@ def test_stored_numbers_without_a_unit_stay_what_they_are() -> None:
     layers = scene()
     plan = schema(layers, only(Group.BANDS, Group.INDICES, Group.TEXTURE), physical=False)
     made = dict(zip(plan.names, stack(layers, plan, first_pass(), whole(SHAPE)), strict=True))
-    known = layers.usable(heights=True)
+    known = layers.known
     assert np.array_equal(made["red_after"][known], layers.after[Role.RED][known])
     assert "osavi_after" not in made
     assert plan.left_out["osavi"] == "reflectance"

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from core.change.windows import GRAIN_STEP, contrast, grain, halo, in_steps, local, roughness
-from core.tiling import Window, tiles, whole
+from core.change.windows import contrast, halo, in_steps, local, roughness
+from core.tiling import tiles, whole
 
 SHAPE = (83, 97)
 STEP = 0.01
@@ -84,53 +84,6 @@ def test_a_bright_pixel_stands_out_by_its_excess() -> None:
     assert contrast(values, found, 1.0, whole((21, 21)))[10, 10] == 480
     assert contrast(values, found, 1.0, whole((21, 21)))[10, 13] == -10
     assert contrast(values, found, 1.0, whole((21, 21)))[10, 14] == 0
-
-
-def slope_to(degrees: float, shape: tuple[int, int]) -> list[NDArray[np.int32]]:
-    """Rows and columns of a slope that leads so many degrees clockwise from up."""
-    angle = np.radians(degrees)
-    return [in_steps(np.full(shape, v), GRAIN_STEP) for v in (-np.cos(angle), np.sin(angle))]
-
-
-@pytest.mark.parametrize("degrees", [0.0, 30.0, 90.0, 135.0, 250.0])
-def test_streaks_down_the_slope_are_told_from_steps_across(degrees: float) -> None:
-    shape = (60, 64)
-    angle = np.radians(degrees)
-    row, col = np.indices(shape)
-    along = -np.cos(angle) * row + np.sin(angle) * col
-    across = np.sin(angle) * row + np.cos(angle) * col
-    known, core = np.ones(shape, bool), Window(10, 10, 40, 44)
-    streaks, steps = (in_steps(np.sin(v / 2), 1e-4) for v in (across, along))
-    slope = slope_to(degrees, shape)
-    assert grain(streaks, known, *slope, 15, core).max() < -0.95
-    assert grain(steps, known, *slope, 15, core).min() > 0.95
-    level = slope_to(0, shape)[1]
-    assert (grain(steps, known, level, level, 15, core) == 0).all()
-
-
-def test_grain_is_the_ratio_of_the_sums_over_the_window_and_the_same_in_tiles() -> None:
-    values, known = scene(7)
-    rng = np.random.default_rng(8)
-    down, right = (rng.integers(-64, 65, SHAPE).astype(np.int32) for _ in range(2))
-    full = grain(values, known, down, right, 9, whole(SHAPE))
-    for i, j in [(0, 0), (40, 50), (82, 96), (17, 3)]:
-        one, other = 0, 0
-        for r in range(max(i - 4, 1), min(i + 5, SHAPE[0] - 1)):
-            for c in range(max(j - 4, 1), min(j + 5, SHAPE[1] - 1)):
-                if known[[r - 1, r + 1, r, r], [c, c, c - 1, c + 1]].all():
-                    rise, run = (
-                        int(values[r + 1, c]) - int(values[r - 1, c]),
-                        int(values[r, c + 1]) - int(values[r, c - 1]),
-                    )
-                    one += (rise * int(down[r, c]) + run * int(right[r, c])) ** 2
-                    other += (run * int(down[r, c]) - rise * int(right[r, c])) ** 2
-        if known[i, j]:
-            assert full[i, j] == pytest.approx((one - other) / (one + other), abs=1e-6)
-    for tile in tiles(SHAPE, 30, halo([9])):
-        cut = tile.padded.slices
-        core = tile.core.inside(tile.padded)
-        part = grain(values[cut], known[cut], down[cut], right[cut], 9, core)
-        assert np.array_equal(part, full[tile.core.slices])
 
 
 def test_extreme_values_do_not_overflow() -> None:

@@ -4,7 +4,10 @@ from enum import IntFlag
 
 
 class Reason(IntFlag):
-    """Bits of the ``reasons`` raster (uint16); 0 means that the pixel was measured and kept."""
+    """Bits of the ``reasons`` raster; 0 means that the pixel was measured and kept.
+
+    The first sixteen are those of matching, whose rasters are uint16; that of ALADIM is uint32.
+    """
 
     OUTSIDE = 1 << 0
     """Outside the area of interest."""
@@ -38,6 +41,14 @@ class Reason(IntFlag):
     """Hidden from one of the images by something higher."""
     FILLED = 1 << 15
     """The value was filled from its surroundings, not measured."""
+    CLOUD_SHADOW = 1 << 16
+    """In the shadow of a cloud."""
+    CAST_SHADOW = 1 << 17
+    """In the shadow of the terrain."""
+    SNOW = 1 << 18
+    """Under snow."""
+    WATER = 1 << 19
+    """Under water."""
 
 
 TEXT: dict[Reason, str] = {
@@ -57,4 +68,8 @@ TEXT: dict[Reason, str] = {
     Reason.AMBIGUOUS: "ambiguous: another place fits nearly as well",
     Reason.OCCLUDED: "hidden from one of the images",
     Reason.FILLED: "filled, not measured",
+    Reason.CLOUD_SHADOW: "in the shadow of a cloud",
+    Reason.CAST_SHADOW: "in the shadow of the terrain",
+    Reason.SNOW: "under snow",
+    Reason.WATER: "under water",
 }

@@ -4,6 +4,7 @@ import math
 from itertools import pairwise
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 from pyproj import Transformer
 from rasterio.features import rasterize
@@ -36,6 +37,12 @@ def area_mask(area: Area, grid: Grid) -> NDArray[np.bool_]:
     burnt = rasterize([shape], out_shape=grid.shape, transform=grid.transform, dtype="uint8")
     inside: NDArray[np.bool_] = burnt != 0
     return inside
+
+
+def area_shape(area: Area, grid: Grid) -> shapely.Polygon:
+    """The area as a polygon in the coordinate reference system of a grid."""
+    outline, *holes = _projected(area, grid)
+    return shapely.Polygon(outline, holes)
 
 
 def _projected(area: Area, grid: Grid) -> list[Ring]:

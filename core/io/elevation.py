@@ -157,7 +157,7 @@ class ElevationPrior:
                     masked=True,
                 )
                 scale, offset = dataset.scales[0], dataset.offsets[0]
-                yield _plausible(values, scale * self.unit_m, offset * self.unit_m)
+                yield plausible(values, scale * self.unit_m, offset * self.unit_m)
 
 
 def open_elevation(
@@ -190,8 +190,8 @@ def open_elevation(
     GridMissing, UnknownDatum
         Its heights cannot be turned into ellipsoidal ones here.
     """
-    with leash(), _opened(path, pointer) as dataset:
-        system = _system(dataset, pointer)
+    with leash(), opened_elevation(path, pointer) as dataset:
+        system = system_of(dataset, pointer)
         told = _vertical(system)
         _check_datum(told, datum, datum_pointer)
         try:
@@ -205,13 +205,14 @@ def open_elevation(
             crs=_horizontal(system).to_wkt(),
             transform=dataset.transform,
             shape=dataset.shape,
-            unit_m=_unit(dataset, told),
+            unit_m=height_unit(dataset, told),
             datum=heights,
             pointer=pointer,
         )
 
 
-def _opened(path: Path, pointer: str) -> rasterio.DatasetReader:
+def opened_elevation(path: Path, pointer: str) -> rasterio.DatasetReader:
+    """The file as a dataset; callers enter :func:`leash` and close it."""
     try:
         # Without it, GDAL keeps the vertical system of older GeoTIFFs to itself.
         with rasterio.Env(GTIFF_REPORT_COMPD_CS=True):
@@ -224,7 +225,8 @@ def _opened(path: Path, pointer: str) -> rasterio.DatasetReader:
         ) from error
 
 
-def _system(dataset: rasterio.DatasetReader, pointer: str) -> CRS:
+def system_of(dataset: rasterio.DatasetReader, pointer: str) -> CRS:
+    """The coordinate reference system of one band of heights; refused where it is none."""
     if dataset.count != 1 or np.dtype(dataset.dtypes[0]).kind == "c":
         raise BandMissing(
             f"The elevation model has {dataset.count} bands of {dataset.dtypes[0]}.",
@@ -257,7 +259,7 @@ def _vertical(system: CRS) -> str | None:
     return ELLIPSOID if len(system.axis_info) == 3 else None
 
 
-def _unit(dataset: rasterio.DatasetReader, told: str | None) -> float:
+def height_unit(dataset: rasterio.DatasetReader, told: str | None) -> float:
     """Metres of a unit of the heights; a vertical system knows its own."""
     if told is not None and vertical_system(told) is not None:
         return 1.0
@@ -291,9 +293,10 @@ def _factor(window: Window, most: int) -> int:
     return max(int(np.ceil(np.sqrt(window.height * window.width / most))), 1)
 
 
-def _plausible(
+def plausible(
     values: "np.ma.MaskedArray[tuple[int, int], np.dtype[np.generic]]", scale: float, offset: float
 ) -> Floats:
+    """Stored heights in metres; NaN where there is none, or none that the Earth has."""
     heights: Floats = values.filled(0).astype(np.float64) * scale + offset
     heights[np.ma.getmaskarray(values)] = np.nan
     heights[~((heights >= LOWEST_M) & (heights <= HIGHEST_M))] = np.nan

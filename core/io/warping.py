@@ -85,7 +85,7 @@ def _resampled(reader: Reader, part: Grid) -> NDArray[np.float32]:
     """The pixels of a small grid."""
     source = reader.scene.grid
     result = np.full(part.shape, np.nan, np.float32)
-    found = _source_window(source, part)
+    found = source_window(source, part)
     if found is None:
         return result
     window, reach = found
@@ -110,8 +110,11 @@ def _grown(mask: NDArray[np.bool_], size: int) -> NDArray[np.uint8]:
     return grown
 
 
-def _source_window(source: Grid, part: Grid) -> tuple[Window, int] | None:
-    """The window of the source that a part is made from, and the reach of the kernel in pixels."""
+def source_window(source: Grid, part: Grid) -> tuple[Window, int] | None:
+    """The window of a source that a part is made from, and the reach of the kernel in pixels.
+
+    None where they have no common ground.
+    """
     height, width = part.shape
     along = np.linspace(0, 1, 21)
     edge = np.concatenate([along, along, np.zeros(21), np.ones(21)])
@@ -162,7 +165,7 @@ def _moved[T: np.generic](
 def _clouds(scene: Scene, grid: Grid) -> Iterator[tuple[Window, NDArray[np.bool_]]]:
     for tile in tiles(grid.shape, SIDE):
         part = grid.crop(tile.core)
-        found = _source_window(scene.grid, part)
+        found = source_window(scene.grid, part)
         if found is None:
             continue
         window, _ = found

@@ -37,8 +37,12 @@ CLASSES: tuple[Colour, ...] = (
     (102, 102, 102),
     (187, 224, 162),
     (247, 247, 247),
+    (84, 48, 110),
+    (46, 61, 46),
+    (150, 210, 255),
+    (0, 90, 255),
 )
-"""Colours of "none" and of the bits 0 to 15; the place of a class never changes."""
+"""Colours of "none" and of the bits 0 to 19; the place of a class never changes."""
 LEAST_HEIGHT = 140
 """Of a colour bar; it is as high as the map where that is higher."""
 

@@ -115,7 +115,12 @@ def quicklook(
 
 
 def reasons_map(
-    path: Path, reasons: NDArray[np.uint16], grid: Grid, *, title: str, side: int = 900
+    path: Path,
+    reasons: NDArray[np.uint16] | NDArray[np.uint32],
+    grid: Grid,
+    *,
+    title: str,
+    side: int = 900,
 ) -> None:
     """Write a map of why pixels have no value, with the share of each reason.
 
@@ -123,7 +128,7 @@ def reasons_map(
     """
     block = max(1, math.ceil(max(reasons.shape) / side))
     seen = reasons[::block, ::block]
-    first = (seen & -seen.astype(np.int32)).astype(np.uint16)
+    first = seen & -seen.astype(np.int64)
     picture = np.zeros((*seen.shape, 3), np.uint8)
     entries = []
     groups: list[tuple[int, str]] = [(0, "measured"), *((int(r), TEXT[r]) for r in Reason)]

@@ -189,11 +189,11 @@ class ReasonCounter:
         self._pixels = 0
         self._counts = dict.fromkeys(Reason, 0)
 
-    def add(self, reasons: NDArray[np.uint16]) -> None:
+    def add(self, reasons: NDArray[np.uint16] | NDArray[np.uint32]) -> None:
         """Take a window of the raster."""
         self._pixels += reasons.size
         for reason in self._counts:
-            self._counts[reason] += int(np.count_nonzero(reasons & np.uint16(reason)))
+            self._counts[reason] += int(np.count_nonzero(reasons & np.uint32(reason)))
 
     def shares(self) -> dict[str, float]:
         """Share of all pixels per bit, by lower-case name; bits that never occurred are absent."""

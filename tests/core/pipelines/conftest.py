@@ -258,6 +258,12 @@ def steps(beside: Callable[..., ModuleType]) -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def aladim(beside: Callable[..., ModuleType]) -> ModuleType:
+    """Files and contexts for the steps of ALADIM."""
+    return beside(__file__, "aladim_steps")
+
+
+@pytest.fixture(scope="session")
 def place(
     beside: Callable[..., ModuleType], tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[..., Any]:

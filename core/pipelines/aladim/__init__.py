@@ -1,0 +1,1 @@
+"""ALADIM: landslides from images before and after, with and without samples."""

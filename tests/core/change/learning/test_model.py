@@ -181,6 +181,7 @@ WRONG = {
     "starts out of bounds": ("trees/starts", put(-1, 10**9), "do not cover"),
     "nodes of another type": ("trees/nodes", lambda a: a.astype(np.int64), "no array of uint32"),
     "leaves that are NaN": ("trees/leaves", put(3, np.nan), "no numbers"),
+    "leaves beyond all numbers": ("trees/leaves", put(3, 1e200), "too large"),
     "few leaves": ("trees/leaves", lambda a: a[:-1], "has the shape"),
     "edges that fall": ("trees/edges", lambda a: a[:, ::-1], "do not ascend"),
     "an unknown link": ("trees/link", "probit", "probit"),
@@ -259,6 +260,13 @@ def not_models(saved: bytes) -> dict[str, bytes]:
         "an array of objects": packed(named | {"0.npy": objects.getvalue()}),
         "an array of text": packed(named | {"0.npy": array_file(np.array(["a"]))}),
         "no array": packed(named | {"0.npy": b"text"}),
+        "a header that is cut off": packed(named | {"0.npy": bytes(huge[:30])}),
+        "a header that is no header": packed(
+            named | {"0.npy": bytes(huge).replace(b"(8,", b"('8")}
+        ),
+        "a header of an older Python": packed(
+            named | {"0.npy": bytes(huge).replace(b"8, 2", b"8L,2")}
+        ),
         "another loader": packed(named | {"schema.json": json.dumps(twice).encode()}),
         "a schema that is a list": packed(named | {"schema.json": b"[]"}),
         "a schema that is no JSON": packed(named | {"schema.json": b"{"}),
@@ -276,3 +284,25 @@ def test_what_is_no_model_is_refused_and_nothing_runs(
             modelfile.read(data)
         assert caught.value.message.startswith("the file is no model"), name
     assert capsys.readouterr().out == ""
+
+
+def test_a_damaged_file_is_refused_or_can_be_used(
+    saved: bytes, event: Callable[..., Samples]
+) -> None:
+    """Whatever byte is another: no error of any other kind, and no number from beyond an array."""
+    rng = np.random.default_rng(1)
+    entries, values = unpacked(saved), event(6).features.T
+    refused = 0
+    for turn in range(150):
+        name = list(entries)[turn % len(entries)]
+        part = bytearray(entries[name])
+        for place in rng.integers(0, len(part), 3):
+            part[place] = rng.integers(256)
+        try:
+            told = modelfile.read(packed(entries | {name: bytes(part)})).classifier
+        except BadModel:
+            refused += 1
+        else:
+            found = told.probability(values)
+            assert ((found >= 0) & (found <= 1)).all()
+    assert 50 < refused < 150

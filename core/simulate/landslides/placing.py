@@ -11,7 +11,7 @@ from scipy import ndimage
 from core.simulate.landslides.bodies import FINE, Body, Outline, body
 from core.simulate.landslides.fields import Generator, Layer, smooth
 from core.simulate.landslides.terrain import MARGIN, PIXEL_M, Terrain
-from core.simulate.landslides.ways import Line, Ways, at, heights, line, run, shortened, slope_deg
+from core.simulate.landslides.ways import Line, Ways, at, heights, line, run, slope_deg
 
 CHANNEL_M2 = 4e4
 """Ground that drains through a channel, at least."""
@@ -42,7 +42,7 @@ class Placed(NamedTuple):
     body
         Its fine cells.
     partner
-        Its place in the order of placing, less 1, of the slide that it meets in a channel, or -1.
+        Place in the list of slides of the one that it meets in a channel, or -1.
     """
 
     way: Line
@@ -140,7 +140,7 @@ def placed(
     wanted = pairs
     while left:
         area = left.pop(0)
-        slide = _single(site, area, room, generator)
+        slide = _single(site, area, room, generator, to_channel=wanted > 0)
         if slide is None:
             continue
         room.take(slide)
@@ -156,14 +156,19 @@ def _starts(site: Site, count: int, generator: Generator) -> Iterator[tuple[int,
         yield row, col
 
 
-def _single(site: Site, area: float, room: Room, generator: Generator) -> Placed | None:
+def _single(
+    site: Site, area: float, room: Room, generator: Generator, *, to_channel: bool
+) -> Placed | None:
+    """A slide that touches no other; rather one that reaches a channel, if that is asked for."""
     free = room.free()
-    for start in _starts(site, TRIES, generator):
+    for attempt, start in enumerate(_starts(site, TRIES, generator)):
         slender = SLENDER * np.exp(SLENDER_SPREAD * generator.standard_normal())
         length = np.sqrt(area * slender / FILL) / PIXEL_M
         way = line(site.ways, start, area / PIXEL_M**2 / FILL / length, length)
         outline = _outline(site, _ended(site.ground, way), area, length)
         if outline is None or not _clear(outline.way, free):
+            continue
+        if to_channel and attempt < TRIES // 2 and not _reaches_channel(site.ground, outline.way):
             continue
         found = body(site.ground, outline, free, generator)
         if found is not None:
@@ -203,9 +208,9 @@ def _partner(site: Site, left: list[float], room: Room, generator: Generator) ->
     """A slide from elsewhere that ends where the last one lies in a channel; takes its area."""
     number = len(room.placed)
     first = room.placed[-1]
-    lower = first.way[len(first.way) // 2 :]
-    if at(site.ground.area, lower).max() < CHANNEL_M2:
+    if not _reaches_channel(site.ground, first.way):
         return None
+    lower = first.way[len(first.way) // 2 :]
     spread = 20 + 0.7 * run(first.way)[-1]
     for _ in range(PARTNER_TRIES):
         centre = lower[generator.integers(len(lower))]
@@ -231,6 +236,11 @@ def _partner(site: Site, left: list[float], room: Room, generator: Generator) ->
     return None
 
 
+def _reaches_channel(ground: Terrain, way: Line) -> bool:
+    """Whether the lower half of a way comes to a channel."""
+    return bool(at(ground.area, way[len(way) // 2 :]).max() >= CHANNEL_M2)
+
+
 def _begins(site: Site, row: int, col: int) -> bool:
     cell = row * site.size + col
     return bool(site.likely[cell] > site.likely[max(cell - 1, 0)])
@@ -248,7 +258,7 @@ def _meeting(site: Site, way: Line, first: Placed, room: Room, number: int) -> L
     along = np.argmin(np.hypot(*(first.way - place).T)) / len(first.way)
     if along < 0.5 or at(site.ground.area, way[met[0] : met[0] + 1])[0] < CHANNEL_M2:
         return None
-    return shortened(way, 1e9)[: met[0]]
+    return way[: met[0]]
 
 
 def _fitting(left: list[float], length_m: float) -> int | None:

@@ -50,14 +50,14 @@ DRY = Season(70, 0.6, 0.15, 0.35, (0.35, 0.25, 0.4), 0.01)
 WET = Season(235, 0.95, 0.0, 0.9, (0.2, 0.75, 0.05), 0.0)
 
 SEASONS = (
-    (SPRING, AUTUMN, 0.78),
-    (EARLY_SUMMER, SUMMER, 0.66),
-    (SUMMER, AUTUMN, 0.88),
-    (EARLY_SUMMER, AUTUMN, 0.92),
-    (DRY, WET, 0.52),
-    (WET, DRY, 1.0),
-    (SPRING, EARLY_SUMMER, 0.75),
-    (AUTUMN, SUMMER, 0.83),
+    (SPRING, AUTUMN, 0.74),
+    (EARLY_SUMMER, SUMMER, 0.64),
+    (SUMMER, AUTUMN, 0.8),
+    (EARLY_SUMMER, AUTUMN, 0.86),
+    (DRY, WET, 0.5),
+    (WET, DRY, 0.95),
+    (SPRING, EARLY_SUMMER, 0.7),
+    (AUTUMN, SUMMER, 0.77),
 )
 """Before, after, and the share of scars to which no plant has come back between."""
 
@@ -187,7 +187,7 @@ def drawn_style(seed: int) -> Style:
         river_m2=float(uniform(2e6, 4e6)),
         floor_m=float(uniform(35, 80)),
         latitude=latitude,
-        forest=float(uniform(0.6, 0.92)),
+        forest=float(uniform(0.64, 0.84)),
         conifers=float(uniform(0.1, 0.6)),
         soil=SOILS[soil],
         other_soil=SOILS[other],

@@ -64,11 +64,13 @@ def prepared(
     grid = lattice_of(images, wanted)
     suns = {date: sun for date in Date if (sun := sun_of(parameters, images, date)) is not None}
     stack = _empty(images, grid, suns, context)
-    _lay(stack, images, Date.AFTER, (0.0, 0.0), parameters, context, progress.part(0, LAID / 2))
+    notes = [note for one in images for note in one.image.warnings]
+    span = progress.part(0, LAID / 2)
+    notes += _lay(stack, images, Date.AFTER, (0.0, 0.0), parameters, context, span)
     shift, corrected = None, False
     if of_date(images, Date.BEFORE):
         span = progress.part(LAID / 2, LAID)
-        _lay(stack, images, Date.BEFORE, (0.0, 0.0), parameters, context, span)
+        notes += _lay(stack, images, Date.BEFORE, (0.0, 0.0), parameters, context, span)
         if parameters.coregistration:
             shift = shift_of(stack)
             corrected = shift.large
@@ -76,7 +78,6 @@ def prepared(
                 place = (shift.rows, shift.cols)
                 span = progress.part(LAID, MOVED)
                 _lay(stack, images, Date.BEFORE, place, parameters, context, span)
-    notes = [note for one in images for note in one.image.warnings]
     if parameters.dem is not None:
         stack = _raised(stack, parameters, context, progress.part(MOVED, RAISED))
         notes += _without_sun(parameters, stack)
@@ -104,7 +105,8 @@ def _lay(
     parameters: AladimParameters,
     context: Context,
     progress: Progress,
-) -> None:
+) -> list[str]:
+    """Put a date into the stack; what the user should know of it."""
     ours = of_date(images, date)
     laid = []
     try:
@@ -114,6 +116,7 @@ def _lay(
         fill(stack, date, laid, parameters, context, progress.part(0.5, 1.0))
     finally:
         close_all(laid)
+    return [note for one in laid for note in one.notes]
 
 
 def _raised(

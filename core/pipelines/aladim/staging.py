@@ -9,6 +9,7 @@ from affine import Affine
 from numpy.typing import NDArray
 
 from core.change.scene import Date
+from core.errors import InputError
 from core.grid import Grid
 from core.io.blockwise import counted, spread_over_threads
 from core.io.class_layers import ClassLayer, Cover, cover_of, staged_classes
@@ -50,6 +51,7 @@ class Laid:
     readers: Mapping[Role, tuple[Band, Reader, tuple[int, int]]]
     classes: ClassLayer | None
     shift: Shift
+    notes: tuple[str, ...] = ()
 
     def numbers(self, role: Role, window: Window) -> tuple[NDArray[np.uint16], NDArray[np.bool_]]:
         """A window of the lattice, and which of its pixels have a value."""
@@ -98,11 +100,20 @@ def lay(
             path.unlink(missing_ok=True)
             offset = (0, 0)
         readers[role] = (band, Reader(scene), offset)
-    classes = one.image.classes
-    if classes is not None:
-        beside = context.workspace.scratch / f"{one.key}_classes.tif"
-        classes = staged_classes(classes, beside, pointer=one.pointer)
-    return Laid(readers, classes, shift)
+    classes, notes = _classes(one, context)
+    return Laid(readers, classes, shift, notes)
+
+
+def _classes(one: Dated, context: Context) -> tuple[ClassLayer | None, tuple[str, ...]]:
+    """The product's layer of classes; a note instead where it cannot be read."""
+    if one.image.classes is None:
+        return None, ()
+    beside = context.workspace.scratch / f"{one.key}_classes.tif"
+    scene = one.image.bands[Role.RED].scene
+    try:
+        return staged_classes(one.image.classes, scene, beside), ()
+    except InputError as error:
+        return None, (f"The classes of {one.image.name} are not used: {error.message}",)
 
 
 def _offset(theirs: Grid, ours: Grid) -> tuple[int, int] | None:

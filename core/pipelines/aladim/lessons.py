@@ -155,9 +155,8 @@ def _drawn(
 
 
 def _joined(parts: Sequence[Samples]) -> Samples:
-    return Samples(
-        *(
-            np.concatenate([getattr(part, name) for part in parts])
-            for name in ("features", "landslide", "weight", "group", "place")
-        )
-    )
+    """All samples by their place, from north to south: trees depend on the order."""
+    names = ("features", "landslide", "weight", "group", "place")
+    found = Samples(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+    order = np.lexsort((found.place[:, 0], -found.place[:, 1]))
+    return Samples(*(getattr(found, name)[order] for name in names))

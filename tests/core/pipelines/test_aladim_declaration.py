@@ -14,6 +14,7 @@ from core.roles import Role
 
 IMAGE = {"after": [{"href": "upload:1"}]}
 POLYGONS = {"href": "upload:2"}
+CLASH = "inconsistent-inputs"
 
 ORIGINAL = {
     "pre image": "before",
@@ -73,17 +74,17 @@ def test_bands_are_named_as_readers_of_products_name_them():
         ({}, {"/inputs/after": "missing-input"}),
         (IMAGE | {"training_samples": POLYGONS}, {"/inputs/training_areas": "missing-input"}),
         (IMAGE | {"training_areas": POLYGONS}, {"/inputs/training_samples": "missing-input"}),
-        (IMAGE | {"training": POLYGONS, "model": POLYGONS}, {"/inputs/model": "inconsistent-inputs"}),
+        (IMAGE | {"training": POLYGONS, "model": POLYGONS}, {"/inputs/model": CLASH}),
         (
             IMAGE | {"model": POLYGONS, "probability": POLYGONS},
-            {"/inputs/probability": "inconsistent-inputs"},
+            {"/inputs/probability": CLASH},
         ),
-        (IMAGE | {"bands": ["red", "nir"]}, {"/inputs/bands": "inconsistent-inputs"}),
-        (IMAGE | {"bands": ["red", "green", "blue", "red"]}, {"/inputs/bands": "inconsistent-inputs"}),
+        (IMAGE | {"bands": ["red", "nir"]}, {"/inputs/bands": CLASH}),
+        (IMAGE | {"bands": ["red", "green", "blue", "red"]}, {"/inputs/bands": CLASH}),
         (IMAGE | {"threshold_rule": "value"}, {"/inputs/threshold": "missing-input"}),
-        (IMAGE | {"threshold": 0.5}, {"/inputs/threshold": "inconsistent-inputs"}),
+        (IMAGE | {"threshold": 0.5}, {"/inputs/threshold": CLASH}),
         (IMAGE | {"after_dates": ["2020-01-01", "2020-02-01"]},
-         {"/inputs/after_dates": "inconsistent-inputs"}),
+         {"/inputs/after_dates": CLASH}),
         (IMAGE | {"after_sun_azimuth": 150.0},
          {"/inputs/after_sun_elevation": "missing-input"}),
     ],

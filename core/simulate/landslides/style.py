@@ -50,14 +50,14 @@ DRY = Season(70, 0.6, 0.15, 0.35, (0.35, 0.25, 0.4), 0.01)
 WET = Season(235, 0.95, 0.0, 0.9, (0.2, 0.75, 0.05), 0.0)
 
 SEASONS = (
-    (SPRING, AUTUMN, 0.74),
-    (EARLY_SUMMER, SUMMER, 0.64),
-    (SUMMER, AUTUMN, 0.8),
-    (EARLY_SUMMER, AUTUMN, 0.86),
-    (DRY, WET, 0.5),
-    (WET, DRY, 0.95),
-    (SPRING, EARLY_SUMMER, 0.7),
-    (AUTUMN, SUMMER, 0.77),
+    (SPRING, AUTUMN, 0.68),
+    (EARLY_SUMMER, SUMMER, 0.58),
+    (SUMMER, AUTUMN, 0.74),
+    (EARLY_SUMMER, AUTUMN, 0.79),
+    (DRY, WET, 0.45),
+    (WET, DRY, 0.9),
+    (SPRING, EARLY_SUMMER, 0.64),
+    (AUTUMN, SUMMER, 0.72),
 )
 """Before, after, and the share of scars to which no plant has come back between."""
 

@@ -1,33 +1,11 @@
 """The accuracy report of a surface model as a page: HTML without scripts, pictures beside it."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from types import MappingProxyType
-from urllib.parse import quote
 
+from core.report.page import amount, decimals, document, gallery, listed, table
 from core.report.surface import Adjustment, SurfaceReport
-
-STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; color: #222; background: #fff; margin: 0 auto;
-  padding: 1rem; max-width: 60rem; }
-h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { padding: .25rem .75rem .25rem 0; text-align: left; vertical-align: top;
-  border-bottom: 1px solid #ddd; }
-td.number, th.number { text-align: right; }
-p, li, figcaption, td:not(.number) { overflow-wrap: anywhere; }
-td.name { min-width: 9.5rem; }
-.wide { overflow-x: auto; margin: 1rem 0; }
-.pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(16rem, 1fr));
-  gap: 1rem; }
-figure { margin: 0; } img { width: 100%; height: auto; } figcaption { font-size: .9rem; }
-.summary { font-size: 1.1rem; }
-@media print { body { max-width: none; font-size: 10pt; } h2, h3 { break-after: avoid; }
-  figure, tr { break-inside: avoid; } .wide { overflow: visible; } }
-"""
-
-SHORT = 10
-"""Signs of a text that stays on one line, at most."""
 
 
 def page(
@@ -39,16 +17,13 @@ def page(
 
     Parameters
     ----------
-    pictures
-        Paths relative to the page, and titles.
-    previews
-        Small versions by these paths, as ``data:`` addresses: they are seen where the page was
-        downloaded alone.
+    pictures, previews
+        As of :func:`core.report.page.gallery`.
     """
     parts = [
         *_summary(report),
-        *_notes(report),
-        *_pictures(pictures, previews),
+        *listed("Notes", report.notes),
+        *gallery(pictures, previews),
         *_certainty(report),
         *_distrust(report),
         *_agreement(report),
@@ -56,13 +31,7 @@ def page(
         *_adjustment(report.adjustment),
         *_images(report),
     ]
-    body = "\n".join(parts)
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>Surface model: report</title>\n<style>{STYLE}</style>\n</head>\n"
-        f"<body>\n{body}\n</body>\n</html>\n"
-    )
+    return document("Surface model: report", parts)
 
 
 def _summary(report: SurfaceReport) -> Iterator[str]:
@@ -70,7 +39,7 @@ def _summary(report: SurfaceReport) -> Iterator[str]:
     heights, error, coverage = report.layers.get("dsm"), report.dsm_error, report.coverage
     grid = report.grid
     made = (
-        f"Made from {len(report.images)} images in {_count(len(report.pairs), 'pair')}, on cells "
+        f"Made from {len(report.images)} images in {amount(len(report.pairs), 'pair')}, on cells "
         f"of {grid.resolution_m:g} m ({grid.columns} x {grid.rows}, {grid.crs}). Heights are "
         f"metres above {grid.heights_above}."
     )
@@ -95,24 +64,9 @@ def _summary(report: SurfaceReport) -> Iterator[str]:
     yield f'<p class="summary">{escape(" ".join(sentences))}</p>'
 
 
-def _pictures(pictures: Sequence[tuple[str, str]], previews: Mapping[str, str]) -> Iterator[str]:
-    if not pictures:
-        return
-    yield '<div class="pictures">'
-    for path, title in pictures:
-        name = escape(title, quote=True)
-        place = escape(quote(path), quote=True)
-        shown = escape(previews.get(path, ""), quote=True) or place
-        yield (
-            f'<figure><a href="{place}"><img src="{shown}" alt="{name}" loading="lazy"></a>'
-            f"<figcaption>{name}</figcaption></figure>"
-        )
-    yield "</div>"
-
-
 def _images(report: SurfaceReport) -> Iterator[str]:
     yield "<h2>Images and pairs</h2>"
-    yield from _table(
+    yield from table(
         ("no.", "image", "sensor", "time (UTC)", "pixel m", "azimuth deg", "incidence deg"),
         [
             (
@@ -127,7 +81,7 @@ def _images(report: SurfaceReport) -> Iterator[str]:
             for one in report.images
         ],
     )
-    yield from _table(
+    yield from table(
         ("pair", "convergence deg", "base to height", "days"),
         [
             (
@@ -165,7 +119,7 @@ def _moves(done: Adjustment) -> Iterator[str]:
         "<p>Each image was moved by so many rows and columns; what is left uncertain of it stands "
         "beside. The residual is how far the points lie from where the models expect them.</p>"
     )
-    yield from _table(
+    yield from table(
         ("image", "rows px", "columns px", "uncertain px", "residual before px", "after px"),
         [
             (
@@ -173,8 +127,8 @@ def _moves(done: Adjustment) -> Iterator[str]:
                 f"{one.row_px:+.2f}",
                 f"{one.col_px:+.2f}",
                 f"{max(one.row_sigma_px, one.col_sigma_px):.2f}",
-                _number(one.before_px),
-                _number(one.after_px),
+                decimals(one.before_px),
+                decimals(one.after_px),
             )
             for one in done.images
         ],
@@ -186,7 +140,7 @@ def _lines(done: Adjustment) -> Iterator[str]:
         "<p>Two images see a point on one line of sight each. Off the lines is by how much they "
         "miss; heights are those of the two alone less those of all images.</p>"
     )
-    yield from _table(
+    yield from table(
         (
             "images",
             "points",
@@ -200,11 +154,11 @@ def _lines(done: Adjustment) -> Iterator[str]:
             (
                 f"{one.first}, {one.second}",
                 str(one.points),
-                _number(one.before_px),
-                _number(one.after_px),
-                _number(one.spread_px),
-                _number(one.height_before_m),
-                _number(one.height_after_m),
+                decimals(one.before_px),
+                decimals(one.after_px),
+                decimals(one.spread_px),
+                decimals(one.height_before_m),
+                decimals(one.height_after_m),
             )
             for one in done.pairs
         ],
@@ -215,17 +169,17 @@ def _control(done: Adjustment) -> Iterator[str]:
     if not done.control:
         return
     yield "<h3>Ground control and check points</h3>"
-    yield from _table(
+    yield from table(
         ("point", "use", "east m", "north m", "up m", "before px", "after px"),
         [
             (
                 one.name,
                 "check" if one.check else "control",
-                _number(one.east_m),
-                _number(one.north_m),
-                _number(one.up_m),
-                _number(one.before_px),
-                _number(one.after_px),
+                decimals(one.east_m),
+                decimals(one.north_m),
+                decimals(one.up_m),
+                decimals(one.before_px),
+                decimals(one.after_px),
             )
             for one in done.control
         ],
@@ -234,10 +188,10 @@ def _control(done: Adjustment) -> Iterator[str]:
 
 def _certainty(report: SurfaceReport) -> Iterator[str]:
     yield "<h2>How certain the heights are</h2>"
-    yield from _table(
+    yield from table(
         ("layer", "half of the cells below, m", "nine of ten below, m"),
         [
-            (name, _number(one.median_m), _number(one.p90_m))
+            (name, decimals(one.median_m), decimals(one.p90_m))
             for name, one in (
                 ("dsm_error", report.dsm_error),
                 ("intersection_error", report.intersection_error),
@@ -281,7 +235,7 @@ def _agreement(report: SurfaceReport) -> Iterator[str]:
     if not report.agreement:
         return
     yield "<h2>How the pairs agree</h2>"
-    yield from _table(
+    yield from table(
         ("pair", "less the others, median m", "spread m", "cells"),
         [
             (one.pair, f"{one.median_m:+.3f}", f"{one.nmad_m:.3f}", str(one.cells))
@@ -299,54 +253,13 @@ def _coverage(report: SurfaceReport) -> Iterator[str]:
     yield "<h2>Coverage</h2>"
     yield f"<p>{done.measured} of {done.wanted} wanted cells have a height ({done.share:.1%}).</p>"
     if len(report.pairs) > 1 and done.contributing_pairs:
-        yield from _table(
+        yield from table(
             ("pairs behind a height", "cells"),
             [(str(n), f"{share:.1%}") for n, share in sorted(done.contributing_pairs.items())],
         )
     if done.reasons:
-        yield from _table(
+        yield from table(
             ("why cells have no height", "cells"),
             [(one.text, f"{one.share:.2%}") for one in done.reasons],
         )
         yield "<p>A cell may have several reasons.</p>"
-
-
-def _notes(report: SurfaceReport) -> Iterator[str]:
-    if report.notes:
-        yield "<h2>Notes</h2><ul>"
-        yield from (f"<li>{escape(note)}</li>" for note in report.notes)
-        yield "</ul>"
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    """A table; columns of numbers are aligned to the right."""
-    body = [tuple(row) for row in rows]
-    numeric = [all(_is_number(row[n]) for row in body) for n in range(len(head))]
-    long = [any(len(row[n]) > SHORT for row in body) for n in range(len(head))]
-    kinds = [
-        ' class="number"' if one else ' class="name"' if other else ""
-        for one, other in zip(numeric, long, strict=True)
-    ]
-    yield '<div class="wide"><table><thead><tr>'
-    yield "".join(f"<th{kind}>{escape(text)}</th>" for kind, text in zip(kinds, head, strict=True))
-    yield "</tr></thead><tbody>"
-    for row in body:
-        cells = zip(kinds, row, strict=True)
-        yield "<tr>" + "".join(f"<td{kind}>{escape(text)}</td>" for kind, text in cells) + "</tr>"
-    yield "</tbody></table></div>"
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text.rstrip("%") or "0")
-    except ValueError:
-        return False
-    return True
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.2f}"
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}{'' if number == 1 else 's'}"

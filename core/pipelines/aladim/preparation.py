@@ -46,6 +46,11 @@ class Prepared:
     corrected: bool
     notes: tuple[str, ...]
 
+    @property
+    def physical(self) -> bool:
+        """Whether the numbers of all images are reflectances."""
+        return all(one.image.scaled for one in self.images)
+
 
 def prepared(
     parameters: AladimParameters,

@@ -20,6 +20,7 @@ from core.pipelines.aladim.inventory import Inventory, inventory_of
 from core.pipelines.aladim.lessons import aim_of, fitted, samples_of
 from core.pipelines.aladim.preparation import prepared
 from core.pipelines.aladim.products import write_polygons, write_rasters
+from core.pipelines.aladim.run import run as whole_job
 from core.pipelines.aladim.scan import Scene, constants_of
 from core.pipelines.aladim.training import training_of
 from core.tiling import Window
@@ -174,6 +175,31 @@ def test_rasters_and_polygons_say_the_same(found):
     with rasterio.open(output / written["probability"].file.path) as raster:
         probability = raster.read(1)
     assert probability[hillside_centre()] > found.detection.level
+
+
+def test_a_whole_job_tells_how_far_to_trust_it(aladim, hillside, tmp_path):
+    with ThreadPoolExecutor(1) as pool:
+        ctx = aladim.context(tmp_path, pool)
+        made = whole_job(aladim.parameters(**hillside.files), ctx)
+        output = ctx.workspace.output
+    report = json.loads((output / made.report.path).read_text())
+    assert report["inventory"]["landslides"] == (SIDE // EVERY) ** 2
+    assert report["inventory"]["law"] is not None
+    assert report["learning"]["f1"] > 0.9
+    assert report["learning"]["areas"] == 6
+    assert len(report["learning"]["folds"]) == 3
+    assert report["learning"]["curve"][0]["recall"] < report["learning"]["curve"][-1]["recall"]
+    gains = {one["band"]: one["gain"] for one in report["relations"]}
+    assert gains["nir"] == pytest.approx(1 / 1.15, rel=0.03)
+    page = (output / made.report_page.path).read_text()
+    assert "36 landslides" in page
+    assert "<svg" in page
+    text = (output / made.readme.path).read_text()
+    paths = {file.path for file in (made.inventory, made.landslides, made.reasons)}
+    assert all(path in text for path in paths)
+    assert {file.key for file in made.quicklook} == {
+        "landslides", "probability", "uncertainty", "reasons",
+    }  # fmt: skip
 
 
 def hillside_centre():

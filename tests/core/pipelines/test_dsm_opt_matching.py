@@ -8,9 +8,14 @@ from core.reasons import Reason
 FINE = {"resolution": 0.5}
 
 
+def curvature(result):
+    """Along rows, metres."""
+    return np.minimum(np.abs(np.diff(result.dsm, 2, axis=1)), 1.0)
+
+
 def roughness(result):
-    """Curvature along rows, metres."""
-    return float(np.nanmean(np.minimum(np.abs(np.diff(result.dsm, 2, axis=1)), 1.0)))
+    """Mean curvature, metres."""
+    return float(np.nanmean(curvature(result)))
 
 
 def test_a_larger_window_is_smoother(city):
@@ -22,9 +27,10 @@ def test_stronger_regularisation_joins_heights_and_weaker_leaves_them_apart(city
     weak, usual, strong = (city(**FINE, regularisation=value) for value in (0.001, 0.02, 0.2))
     apart = [one.cells(Reason.FORWARD_BACKWARD) for one in (weak, usual, strong)]
     assert apart[0] > 2 * apart[1] > 4 * apart[2]
-    rough = [roughness(one) for one in (weak, usual, strong)]
-    assert rough[0] > 1.1 * rough[1]
-    assert rough[0] > 1.1 * rough[2]
+    # What weaker regularisation does not find is the roughest: only what all find is compared.
+    curved = np.stack([curvature(one) for one in (weak, usual, strong)])
+    rough = curved[:, np.isfinite(curved).all(axis=0)].mean(axis=1)
+    assert rough[0] > 1.1 * rough[1] > 1.1 * rough[2]
 
 
 @pytest.mark.parametrize(("name", "sign"), [("minimum_height", -1), ("maximum_height", 1)])
@@ -32,8 +38,8 @@ def test_surface_beyond_the_heights_that_are_looked_for_has_none(city, name, sig
     usual = city(**FINE)
     limit = 100.0
     result = city(**FINE, **{name: limit})
-    # A cell's height is that of several points, and rounded.
-    assert np.nanmax(sign * result.dsm) <= sign * limit + 0.01
+    # A cell's height is that of several points, each finer than the search by a part of a pixel.
+    assert np.nanmax(sign * result.dsm) <= sign * limit + 0.1
     assert np.nanmax(sign * usual.dsm) > sign * limit + 3
     beyond = (sign * (result.truth.height - limit) > 3) & result.truth.measurable()
     assert beyond.sum() > 500

@@ -1,31 +1,10 @@
 """The one schema of a landslide inventory's report."""
 
-import math
-from typing import Annotated
-
-from pydantic import BaseModel, BeforeValidator, ConfigDict
-
+from core.report.record import Known, Record
 from core.report.statistics import Summary
 
 
-def _known(value: float | None) -> float | None:
-    """JSON has no NaN."""
-    return value if value is not None and math.isfinite(value) else None
-
-
-Known = Annotated[float | None, BeforeValidator(_known)]
-"""A figure; null where it is not known, which others write as NaN."""
-
-
-class _Record(BaseModel):
-    """Also made from objects with attributes of the same names, by ``model_validate``."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, from_attributes=True
-    )
-
-
-class ImageRecord(_Record):
+class ImageRecord(Record):
     """An image that was used."""
 
     date: str
@@ -44,7 +23,7 @@ class ImageRecord(_Record):
     """Reference that it came by."""
 
 
-class Registration(_Record):
+class Registration(Record):
     """How far the image before lay off the image after."""
 
     rows: float
@@ -59,7 +38,7 @@ class Registration(_Record):
     """Whether the image before was moved by it."""
 
 
-class Relation(_Record):
+class Relation(Record):
     """How numbers of the image before become those of the image after."""
 
     band: str
@@ -72,7 +51,7 @@ class Relation(_Record):
     """Robust standard deviation of what is left on unchanged ground."""
 
 
-class FoldRecord(_Record):
+class FoldRecord(Record):
     """Training areas that were held out together."""
 
     number: int
@@ -93,7 +72,7 @@ class FoldRecord(_Record):
     """Mean precision over all thresholds."""
 
 
-class Point(_Record):
+class Point(Record):
     """A threshold and what comes of it, on areas that were held out."""
 
     level: float
@@ -106,7 +85,7 @@ class Point(_Record):
     """Called ones among the rest."""
 
 
-class Bin(_Record):
+class Bin(Record):
     """Pixels of like probability."""
 
     told: float
@@ -117,7 +96,7 @@ class Bin(_Record):
     """How many."""
 
 
-class Learning(_Record):
+class Learning(Record):
     """What was learned, judged on training areas that were held out."""
 
     classifier: str
@@ -160,7 +139,7 @@ class Learning(_Record):
     """Part of the squared error of a constant that the probabilities take away."""
 
 
-class Decision(_Record):
+class Decision(Record):
     """From probability to landslide."""
 
     rule: str
@@ -173,7 +152,7 @@ class Decision(_Record):
     """Whether that was estimated from the scene, and not given."""
 
 
-class Law(_Record):
+class Law(Record):
     """The law of the landslides' areas: an inverse gamma distribution."""
 
     count: int
@@ -192,7 +171,7 @@ class Law(_Record):
     """Whether the landslides do not refute it."""
 
 
-class Counts(_Record):
+class Counts(Record):
     """The inventory in figures."""
 
     landslides: int
@@ -215,7 +194,7 @@ class Counts(_Record):
     """Why it was not."""
 
 
-class LandslideReport(_Record):
+class LandslideReport(Record):
     """How far to trust an inventory."""
 
     mode: str

@@ -1,31 +1,10 @@
 """The one schema of a surface model's accuracy report."""
 
-import math
-from typing import Annotated
-
-from pydantic import BaseModel, BeforeValidator, ConfigDict
-
+from core.report.record import Known, Record
 from core.report.statistics import Summary
 
 
-def _known(value: float | None) -> float | None:
-    """JSON has no NaN."""
-    return value if value is not None and math.isfinite(value) else None
-
-
-Known = Annotated[float | None, BeforeValidator(_known)]
-"""A figure; null where it is not known, which others write as NaN."""
-
-
-class _Record(BaseModel):
-    """Also made from objects with attributes of the same names, by ``model_validate``."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, from_attributes=True
-    )
-
-
-class ImageRecord(_Record):
+class ImageRecord(Record):
     """An image that was used."""
 
     number: int
@@ -46,7 +25,7 @@ class ImageRecord(_Record):
     """Reference that it came by."""
 
 
-class PairRecord(_Record):
+class PairRecord(Record):
     """Two images that were matched."""
 
     key: str
@@ -59,7 +38,7 @@ class PairRecord(_Record):
     """From the first to the second image."""
 
 
-class GridRecord(_Record):
+class GridRecord(Record):
     """Where the cells lie."""
 
     crs: str
@@ -76,7 +55,7 @@ class GridRecord(_Record):
     """How heights above the ellipsoid became these; empty where they did not."""
 
 
-class ImageAdjustment(_Record):
+class ImageAdjustment(Record):
     """What the refinement did to an image's model."""
 
     name: str
@@ -99,7 +78,7 @@ class ImageAdjustment(_Record):
     """The same after."""
 
 
-class PairAdjustment(_Record):
+class PairAdjustment(Record):
     """How two images agree across the direction of their parallax."""
 
     first: str
@@ -120,7 +99,7 @@ class PairAdjustment(_Record):
     """The same after."""
 
 
-class ControlRecord(_Record):
+class ControlRecord(Record):
     """A ground control point or, held out, a check point."""
 
     name: str
@@ -139,7 +118,7 @@ class ControlRecord(_Record):
     """The same after."""
 
 
-class UnknownDirection(_Record):
+class UnknownDirection(Record):
     """What no measurement shows, and what it may do to the model (one standard deviation)."""
 
     text: str
@@ -154,7 +133,7 @@ class UnknownDirection(_Record):
     """Tilt."""
 
 
-class Adjustment(_Record):
+class Adjustment(Record):
     """The refinement of the sensor models."""
 
     tie_points: int
@@ -177,7 +156,7 @@ class Adjustment(_Record):
     """By how much it may be tilted."""
 
 
-class ReasonShare(_Record):
+class ReasonShare(Record):
     """Cells that have no height for one reason."""
 
     reason: str
@@ -188,7 +167,7 @@ class ReasonShare(_Record):
     """Of the wanted cells, 0 to 1; a cell may have several reasons."""
 
 
-class Coverage(_Record):
+class Coverage(Record):
     """How much of what was wanted has a height."""
 
     wanted: int
@@ -203,7 +182,7 @@ class Coverage(_Record):
     """Share of the measured cells by the number of pairs that their height comes from."""
 
 
-class ErrorFigures(_Record):
+class ErrorFigures(Record):
     """What an error layer is like, metres; null where no cell has a value."""
 
     median_m: float | None
@@ -212,7 +191,7 @@ class ErrorFigures(_Record):
     """Nine of ten cells have less."""
 
 
-class Agreement(_Record):
+class Agreement(Record):
     """How one pair's heights differ from the weighted mean of the other pairs'."""
 
     pair: str
@@ -225,7 +204,7 @@ class Agreement(_Record):
     """Spread of the differences."""
 
 
-class ElevationDifference(_Record):
+class ElevationDifference(Record):
     """The surface less the elevation model that was given."""
 
     cells: int
@@ -240,7 +219,7 @@ class ElevationDifference(_Record):
     """95th percentile."""
 
 
-class SurfaceReport(_Record):
+class SurfaceReport(Record):
     """The content of report.json."""
 
     process: str

@@ -6,19 +6,25 @@ from pathlib import Path
 
 import numpy as np
 
-from core.declare import File, Output, RasterProduct
+from core.declare import File, RasterProduct
 from core.io.preview import preview
+from core.pipelines.drawing import (
+    SIDE,
+    Draw,
+    output_of,
+    path_of,
+    publish_pictures,
+    reasons_of,
+    values_of,
+)
 from core.pipelines.dsm_opt.model import Model
 from core.pipelines.dsm_opt.orthos import Orthos
 from core.pipelines.written import Written
-from core.report.pictures import quicklook, reasons_map
+from core.report.pictures import quicklook
 from core.workspace import Context
 
 VALUES = ("dsm_error", "intersection_error", "score", "contributing_pairs")
 """Shown in colours, none of them shaded."""
-
-SIDE = 900
-"""Longer side of a picture's map, pixels."""
 
 FULL_LIGHT = 255.0
 """Of a hillshade."""
@@ -28,20 +34,14 @@ def write_pictures(
     model: Model, written: Mapping[str, Written], orthos: Orthos, context: Context
 ) -> tuple[File, ...]:
     """Draw the rasters that people look at first."""
-    titles = {output.id: output.title for output in context.pipeline.output_list}
-    drawn = {
+    drawn: dict[str, Draw] = {
         "dsm": partial(_draw_heights, model, written, context),
-        **{name: partial(_draw_values, written[name], context) for name in VALUES},
-        "reasons": partial(_draw_reasons, written["reasons"], context),
+        **{name: values_of(written[name], context) for name in VALUES},
+        "reasons": reasons_of(written["reasons"], context),
     }
     if orthos.best is not None:
         drawn["ortho_best"] = partial(_draw_ortho, orthos.best, context)
-    return tuple(
-        context.workspace.publish(
-            f"quicklook/{name}.png", draw, type="image/png", key=name, title=titles[name]
-        )
-        for name, draw in drawn.items()
-    )
+    return publish_pictures(drawn, context)
 
 
 def _draw_heights(
@@ -49,8 +49,8 @@ def _draw_heights(
 ) -> None:
     """Colours by height, shaded as a relief."""
     heights, shade = written["dsm"], written["hillshade"]
-    small, light = (preview(_path(one.file, context), SIDE) for one in (heights, shade))
-    output = _output("dsm", context)
+    small, light = (preview(path_of(one.file, context), SIDE) for one in (heights, shade))
+    output = output_of("dsm", context)
     assert isinstance(output.product, RasterProduct)
     summary = heights.summary
     low, high = (summary.p2, summary.p98) if summary else (None, None)
@@ -69,36 +69,8 @@ def _draw_heights(
     )
 
 
-def _draw_values(one: Written, context: Context, path: Path) -> None:
-    output = _output(one.output, context)
-    product = output.product
-    assert isinstance(product, RasterProduct)
-    small = preview(_path(one.file, context), SIDE, classes=product.dtype != "float32")
-    values = small.values.astype(np.float32)
-    if product.dtype != "float32":
-        values[values == product.nodata] = np.nan
-    low, high = one.colour_range(product)
-    quicklook(
-        path,
-        values,
-        small.grid,
-        title=output.title,
-        unit=product.unit,
-        low=low,
-        high=high,
-        colours=product.colours,
-        side=SIDE,
-    )
-
-
-def _draw_reasons(one: Written, context: Context, path: Path) -> None:
-    small = preview(_path(one.file, context), SIDE, classes=True)
-    title = _output(one.output, context).title
-    reasons_map(path, small.values, small.grid, title=title, side=SIDE)
-
-
 def _draw_ortho(file: File, context: Context, path: Path) -> None:
-    small = preview(_path(file, context), SIDE)
+    small = preview(path_of(file, context), SIDE)
     values = np.where(small.values == 0, np.nan, small.values).astype(np.float32)
     known = values[np.isfinite(values)]
     low, high = np.percentile(known, (2, 98)) if known.size else (0.0, 1.0)
@@ -106,18 +78,10 @@ def _draw_ortho(file: File, context: Context, path: Path) -> None:
         path,
         values,
         small.grid,
-        title=_output("ortho_best", context).title,
+        title=output_of("ortho_best", context).title,
         unit="1",
         low=float(low),
         high=float(max(high, low + 1)),
         colours="grey",
         side=SIDE,
     )
-
-
-def _output(name: str, context: Context) -> Output:
-    return next(output for output in context.pipeline.output_list if output.id == name)
-
-
-def _path(file: File, context: Context) -> Path:
-    return context.workspace.output / file.path

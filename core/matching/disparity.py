@@ -17,7 +17,6 @@ Images are epipolar: ``(row, col)`` on the left is ``(row, col + disparity)`` on
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from core.matching.arrays import Floats, Layer
 from core.matching.radiometry import Radiometry, relation
@@ -50,17 +49,6 @@ ROUGHNESS = 0.15
 
 LOOSE = 0.1
 """Share of the prior in all steps but the last."""
-
-NOISE_WIDTH = 12.0
-"""Standard deviation of the weights of windows that tell the noise at a pixel, pixels."""
-
-FITTED = 2.7
-"""Squared noise over the squared difference that is left in windows, which gain, offset and
-disparity were fitted to.  These alone would give 1.8; with that, a simulated city kept 1.5 % fewer
-heights than with the noise of whole images."""
-
-MOST_NOISE = 1.2
-"""Difference in a window that is still taken for noise, in units of that of the whole images."""
 
 FIRST_STEPS = 1
 """Gauss-Newton steps before surfaces are chosen anew."""
@@ -126,12 +114,12 @@ def refined(
         raise ValueError(f"window {window} is not from 1 to {LARGEST_WINDOW}")
     coefficients = row_splines(right)
     unknown = np.full_like(disparity, np.nan)
-    current = Refined(disparity.copy(), unknown, unknown.copy(), unknown.copy())
+    current = Refined(disparity.copy(), unknown, unknown.copy())
     for number in range(steps):
         seen, slopes = warped(coefficients, current.disparity)
         # Its noise is smaller after each step: what a wrong disparity adds is no noise.
         relates = between or relation(left.values, seen, current.disparity)
-        noise, most = relates.noise, (MOST_NOISE * relates.noise) ** 2
+        noise = relates.noise
         trust = _trust(left.values, seen, relates)
         alike = 1 / (PLANE_LIKENESS * noise)
         plane = planes(current.disparity, left.values, trust, alike, PLANE_RADIUS)
@@ -142,9 +130,7 @@ def refined(
             disparity,
             _weights(window + 1, WIDTH * window),
             1 / (LIKENESS * noise),
-            _prior(last=number == steps - 1),
-            _usual(current.rest, most) if number else unknown,
-            most,
+            _prior(noise, last=number == steps - 1),
             current,
         )
     # Windows of one pixel or of one value tell nothing.
@@ -152,33 +138,14 @@ def refined(
     return current
 
 
-def _prior(*, last: bool) -> float:
-    """How fast the plane holds a disparity, in units of texture, for a unit of squared noise."""
+def _prior(noise: float, *, last: bool) -> float:
+    """How fast the plane holds a disparity, in units of texture."""
     # Two noisy images, over the number of pixels that the default window counts for: who asks for
     # a smaller one expects a rougher surface.
     pixels = 2 * np.pi * (WIDTH * WINDOW) ** 2
-    prior = 2 * FITTED / ROUGHNESS**2 / pixels
+    prior = 2 * (noise / ROUGHNESS) ** 2 / pixels
     # The plane of an earlier step holds the errors of the one before: it may not hold them fast.
     return prior if last else prior * LOOSE
-
-
-def _usual(rest: Floats, most: float) -> Floats:
-    """The square of the mean difference that windows around each pixel leave.
-
-    Noise of the whole images would make a surface depend on what else they show: with it the model
-    of small areas differed from that of the whole by .06 and .07 m, with this by .05 and .03 m.
-    """
-    known = np.isfinite(rest)
-    squares: Floats = np.where(known, np.minimum(rest, np.float32(most)), np.float32(0))
-    away: Floats = np.sqrt(squares)
-    total = np.maximum(_around(known.astype(np.float32)), np.float32(1e-6))
-    usual: Floats = np.square(_around(away) / total)
-    return usual
-
-
-def _around(values: Floats) -> Floats:
-    smooth: Floats = ndimage.gaussian_filter(values, NOISE_WIDTH, mode="constant", truncate=3.0)
-    return smooth
 
 
 def _trust(left: Floats, seen: Floats, between: Radiometry) -> Floats:

@@ -27,9 +27,6 @@ FARTHEST = 1.0
 GAIN_RANGE = 1.5
 """Largest gain of a window over the other image's, and its inverse the smallest."""
 
-LEAST_REST = 0.1
-"""Share of a window's squared difference that no shift is believed to take away."""
-
 PLANE_SUMS, STEP_SUMS = 9, 13
 
 
@@ -164,9 +161,6 @@ class Refined(NamedTuple):
     sigma: Floats
     """Standard deviation of the disparity, pixels, from the residuals in the window and the
     texture along the row; NaN where there is no match."""
-    rest: Floats
-    """Mean squared difference of the two windows, gain and offset free, that a shift of the whole
-    window would leave; NaN where there is no match."""
 
 
 def step(
@@ -177,8 +171,6 @@ def step(
     window: Floats,
     alike: float,
     prior: float,
-    noise: Floats,
-    most: float,
     match: Refined,
 ) -> None:
     """One Gauss-Newton step.
@@ -201,11 +193,7 @@ def step(
     alike
         As for :func:`planes`.
     prior
-        How fast the plane holds a disparity, in units of texture, for each unit of squared noise.
-    noise
-        Mean squared difference of windows around each pixel; NaN where only its own window tells.
-    most
-        Largest one that counts.
+        How fast the plane holds a disparity, in units of texture.
     match
         Changed in place.
     """
@@ -223,8 +211,6 @@ def step(
         window,
         np.float32(alike),
         np.float32(prior),
-        noise,
-        np.float32(most),
         *match,
     )
 
@@ -241,12 +227,9 @@ def _step_into(
     window: Floats,
     alike: np.float32,
     prior: np.float32,
-    noise: Floats,
-    most: np.float32,
     disparity: Floats,
     score: Floats,
     sigma: Floats,
-    rest: Floats,
 ) -> None:
     height, width = disparity.shape
     radius = window.shape[0] // 2
@@ -275,8 +258,7 @@ def _step_into(
             for n in range(min(LANES, width - first)):
                 if not np.isnan(level[n]):
                     j = first + n
-                    usual, out = noise[i, j], (disparity, score, sigma, rest)
-                    _move(sums, n, level[n], prior, usual, most, start[i, j], *out, i, j)
+                    _move(sums, n, level[n], prior, start[i, j], disparity, score, sigma, i, j)
 
 
 @kernel
@@ -323,13 +305,10 @@ def _move(
     n: int,
     level: np.float32,
     prior: np.float32,
-    usual: np.float32,
-    most: np.float32,
     start: np.float32,
     disparity: Floats,
     score: Floats,
     sigma: Floats,
-    rest: Floats,
     i: int,
     j: int,
 ) -> None:
@@ -347,18 +326,15 @@ def _move(
         return
     gain = min(max(np.sqrt(aa / bb), one / high), high)
     texture = gain * gain * (sums[9 * LANES + n] * share - g * g)
-    ahead = gain * (sums[10 * LANES + n] * share - g * a)
-    ahead -= gain * gain * (sums[11 * LANES + n] * share - g * b)
-    residual = max(aa + gain * gain * bb - np.float32(2) * gain * ab, nought)
-    gained = ahead * ahead / texture if texture > nought else nought
-    ahead += gain * gain * (sums[12 * LANES + n] * share - g * q)
-    rest[i, j] = max(residual - gained, np.float32(LEAST_REST) * residual)
-    prior *= min(rest[i, j] if np.isnan(usual) else usual, most)
     if texture + prior <= nought:
         return
+    ahead = gain * (sums[10 * LANES + n] * share - g * a)
+    ahead -= gain * gain * (sums[11 * LANES + n] * share - g * b)
+    ahead += gain * gain * (sums[12 * LANES + n] * share - g * q)
     former = disparity[i, j]
     moved = min(max(level + ahead / (texture + prior) - former, -largest), largest)
     score[i, j] = min(ab / np.sqrt(aa * bb), one)
+    residual = max(aa + gain * gain * bb - np.float32(2) * gain * ab, nought)
     # Weights that fall off count as fewer pixels.
     count = total * total / sums[LANES + n]
     sigma[i, j] = np.sqrt(residual / (count * (texture + prior) + np.float32(1e-12)))

@@ -168,18 +168,14 @@ def slow_step(
     share = weight / weight.sum()
     gain = np.sqrt((share @ (a - share @ a) ** 2) / (share @ (b - share @ b) ** 2))
     gain = np.clip(gain, 1 / steps.GAIN_RANGE, steps.GAIN_RANGE)
+    prior = 2 * (noise / module.ROUGHNESS) ** 2 / (2 * np.pi * 1.5**2)
 
-    def cost(unknown: np.ndarray, bent: np.ndarray | float = q, prior: float = 0.0) -> float:
+    def cost(unknown: np.ndarray) -> float:
         offset, shift = unknown
-        miss = a - gain * (b + g * (bent + shift)) - offset
+        miss = a - gain * (b + g * (q + shift)) - offset
         return float(share @ miss**2 + prior * shift**2)
 
-    def least(*held: object) -> optimize.OptimizeResult:
-        return optimize.minimize(cost, [0.0, 0.0], held, method="BFGS", options={"gtol": 1e-9})
-
-    rest = min(least(0.0).fun, (module.MOST_NOISE * noise) ** 2)
-    prior = 2 * module.FITTED * rest / module.ROUGHNESS**2 / (2 * np.pi * 1.5**2)
-    found = least(q, prior).x
+    found = optimize.minimize(cost, [0.0, 0.0], method="BFGS", options={"gtol": 1e-9}).x
     return float(start[i, j] + np.clip(own + found[1] - start[i, j], -0.5, 0.5))
 
 

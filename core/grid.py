@@ -11,6 +11,8 @@ from pyproj import CRS, Geod, Transformer
 from core.tiling import Window
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -88,6 +90,37 @@ class Grid:
         """Row and column, fractional; a pixel's centre has whole numbers."""
         col, row = ~self.transform @ (x, y)
         return float(row) - 0.5, float(col) - 0.5
+
+    def around(self, points: "Iterable[tuple[float, float]]", slack: float = 0.0) -> Window:
+        """The smallest window that holds all of some ground points; it may reach outside.
+
+        Parameters
+        ----------
+        points
+            (x, y), at least one.
+        slack
+            Part of a pixel by which a point may lie outside the window.
+        """
+        places = [~self.transform @ point for point in points]
+        cols, rows = ([place[axis] for place in places] for axis in (0, 1))
+        top, left = math.floor(min(rows) + slack), math.floor(min(cols) + slack)
+        bottom, right = math.ceil(max(rows) - slack), math.ceil(max(cols) - slack)
+        return Window(top, left, bottom - top, right - left)
+
+    def seeing(self, other: "Grid", slack: float = 0.0) -> Window:
+        """The part of this grid on another's ground; empty where there is none.
+
+        Parameters
+        ----------
+        slack
+            As of :meth:`around`.
+        """
+        change = Transformer.from_crs(other.crs, self.crs, always_xy=True)
+        west, south, east, north = change.transform_bounds(*other.bounds)
+        if not all(map(math.isfinite, (west, south, east, north))):
+            return Window(0, 0, 0, 0)
+        corners = [(x, y) for x in (west, east) for y in (south, north)]
+        return self.window & self.around(corners, slack)
 
     def metres[N: (float, NDArray[np.float32], NDArray[np.float64])](
         self, rows: N, cols: N

@@ -1,6 +1,5 @@
 """Areas of interest on a grid."""
 
-import math
 from itertools import pairwise
 
 import numpy as np
@@ -23,11 +22,7 @@ Ring = tuple[tuple[float, float], ...]
 
 def area_window(area: Area, grid: Grid) -> Window:
     """The smallest window of the grid that holds the area; it may reach outside the grid."""
-    outline = _projected(area, grid)[0]
-    positions = [~grid.transform @ corner for corner in outline]
-    cols, rows = ([float(p[axis]) for p in positions] for axis in (0, 1))
-    top, left = math.floor(min(rows)), math.floor(min(cols))
-    return Window(top, left, math.ceil(max(rows)) - top, math.ceil(max(cols)) - left)
+    return grid.around(_projected(area, grid)[0])
 
 
 def area_mask(area: Area, grid: Grid) -> NDArray[np.bool_]:

@@ -1,5 +1,6 @@
 """ALADIM: landslides from images before and after.
 
-Not offered as a service yet: a job needs samples of its scene, and neither works without them nor
-with the model of another event.
+Not offered as a service yet.  A job needs samples of its scene; the inputs model, probability,
+change_threshold, suggestions and segments, and the value segment of unit, are declared and have no
+effect.
 """

@@ -134,13 +134,9 @@ class AladimParameters(Parameters):
     the sun, from the product or from sun_azimuth and sun_elevation.
     """
     mask_snow: Mask = True
-    """Whether snow is left out: a product's classification, else very bright pixels that are not
-    redder than blue, and dark in short-wave infrared where that is known.
-    """
+    """Whether snow is left out, as far as a product's classification shows it."""
     mask_water: Mask = True
-    """Whether water is left out: a product's classification, else pixels darker in near infrared
-    than in green in both dates.
-    """
+    """Whether water is left out, as far as a product's classification shows it."""
     exclude: Annotated[tuple[Source, ...], Group("Masks"), Field(max_length=10)] = ()
     """Ground that must not be mapped, such as towns, fields or roads: rasters whose pixels other
     than 0 are left out, or polygons as for training_samples.
@@ -222,8 +218,8 @@ class AladimParameters(Parameters):
     minimum_slope: Annotated[
         float | None, UnitOf("deg"), Group("Inventory"), Field(ge=0, le=60, examples=[10])
     ] = None
-    """Pixels on flatter ground are no landslide, except where the slide above runs out onto them.
-    Left out: 10 degrees without samples, else 0. Needs dem.
+    """Landslides whose ground is flatter in the mean are left out. Left out: 10 degrees without
+    samples, else 0. Needs dem.
     """
     minimum_area: AreaOf = 400.0
     """Smaller landslides are left out."""

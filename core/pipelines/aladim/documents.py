@@ -8,7 +8,7 @@ import core
 from core.declare import File, Output
 from core.io.records import Asset, Origin, stac_item
 from core.pipelines.aladim.declaration import AladimOutputs
-from core.pipelines.aladim.report import Done
+from core.pipelines.aladim.model import Done
 from core.pipelines.written import Written, publish_json, publish_text
 from core.report import readme
 from core.report.landslides import LandslideReport

@@ -1,7 +1,7 @@
 """From probabilities to landslides: the objects of a scene, with what is told of each."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -109,13 +109,13 @@ def inventory_of(
     read = partial(_around, stack, found, parameters.channel_area)
     split = parameters.split_at_channels and stack.drainage is not None
     rule = Splitting() if split else None
-    kept = []
+    kept: list[Landslide] = []
     count = max(len(listed), 1)
     for one in landslides(listed, read, stack.pixel_m, least_px=least, rule=rule):
         if _steep_enough(one.measures, parameters):
-            kept.append(one)
+            kept.append(replace(one, id=len(kept) + 1))
         progress.report(0.5 + 0.5 * min(one.id / count, 1.0), f"measuring landslide {one.id}")
-    return Inventory(tuple(_numbered(kept)), _painted(kept, stack, context))
+    return Inventory(tuple(kept), _painted(kept, stack, context))
 
 
 def outline(one: Landslide, grid: Grid) -> BaseGeometry:
@@ -177,12 +177,6 @@ def _around(stack: Stack, found: Detection, channel_m2: float, window: Window) -
 def _steep_enough(measured: Measures, parameters: AladimParameters) -> bool:
     least = parameters.minimum_slope or 0.0
     return np.isnan(measured.slope_deg) or measured.slope_deg >= least
-
-
-def _numbered(kept: Sequence[Landslide]) -> Iterator[Landslide]:
-    for number, one in enumerate(kept, 1):
-        values = {field.name: getattr(one, field.name) for field in fields(one)}
-        yield Landslide(**(values | {"id": number}))
 
 
 def _painted(kept: Sequence[Landslide], stack: Stack, context: Context) -> Plane:

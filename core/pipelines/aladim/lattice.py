@@ -3,8 +3,7 @@
 import math
 from collections.abc import Sequence
 
-import numpy as np
-from pyproj import Transformer
+import shapely
 from shapely.geometry.base import BaseGeometry
 
 from core.change.scene import Date
@@ -15,6 +14,9 @@ from core.roles import Role
 from core.tiling import Window
 
 Shapes = tuple[BaseGeometry, ...]
+
+ROUNDING = 1e-6
+"""Part of a pixel that borders may stick out."""
 
 LEAST = 16
 """Rows and columns at least: less holds no landslide and its surroundings."""
@@ -39,7 +41,7 @@ def lattice_of(images: Sequence[Dated], wanted: Shapes | None) -> Grid:
     for date in Date:
         ours = of_date(images, date)
         if ours:
-            window &= _around([_footprint(one, grid) for one in ours])
+            window &= _around([grid.seeing(grid_of(one), ROUNDING) for one in ours])
     if window.empty:
         raise NoOverlap(
             "The images before and after have no ground in common.",
@@ -47,7 +49,7 @@ def lattice_of(images: Sequence[Dated], wanted: Shapes | None) -> Grid:
             allowed="images of the same place",
         )
     if wanted is not None:
-        window &= _window_of(wanted, grid)
+        window &= grid.around(_corners(wanted), ROUNDING)
         if window.empty:
             raise NoOverlap(
                 "The area of interest and the images have no ground in common.",
@@ -81,32 +83,10 @@ def anchor_of(grid: Grid) -> tuple[int, int]:
     return round(-t.f / height), round(t.c / width)
 
 
-def _footprint(one: Dated, grid: Grid) -> Window:
-    """The window of a grid that an image covers; empty where it cannot."""
-    theirs = grid_of(one)
-    change = Transformer.from_crs(theirs.crs, grid.crs, always_xy=True)
-    west, south, east, north = change.transform_bounds(*theirs.bounds)
-    if not all(map(math.isfinite, (west, south, east, north))):
-        return Window(0, 0, 0, 0)
-    return _box_window((west, south, east, north), grid) & grid.window
-
-
-def _window_of(shapes: Shapes, grid: Grid) -> Window:
-    bounds = np.array([shape.bounds for shape in shapes])
-    west, south = bounds[:, :2].min(axis=0)
-    east, north = bounds[:, 2:].max(axis=0)
-    return _box_window((west, south, east, north), grid)
-
-
-def _box_window(box: tuple[float, float, float, float], grid: Grid) -> Window:
-    """The smallest window of a grid that holds a box; it may reach outside."""
-    west, south, east, north = box
-    corners = [~grid.transform @ (x, y) for x in (west, east) for y in (south, north)]
-    cols, rows = ([corner[axis] for corner in corners] for axis in (0, 1))
-    # What a millionth of a pixel sticks out is rounding.
-    top, left = math.floor(min(rows) + 1e-6), math.floor(min(cols) + 1e-6)
-    bottom, right = math.ceil(max(rows) - 1e-6), math.ceil(max(cols) - 1e-6)
-    return Window(top, left, bottom - top, right - left)
+def _corners(shapes: Shapes) -> list[tuple[float, float]]:
+    """Of the box around all of some shapes."""
+    west, south, east, north = shapely.total_bounds(shapes)
+    return [(west, south), (east, north), (west, north), (east, south)]
 
 
 def _around(windows: Sequence[Window]) -> Window:

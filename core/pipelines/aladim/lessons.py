@@ -1,7 +1,6 @@
 """What is learned from samples: pixels drawn from the training areas, and a classifier of them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import reduce
 
 import numpy as np
@@ -10,13 +9,14 @@ import shapely
 from core.change.learning.decisions import Aim, Criterion
 from core.change.learning.folds import strata
 from core.change.learning.model import Fitted, Samples, fit
-from core.change.learning.sampling import Labelled, Tally, drawn, labelled, tally
+from core.change.learning.sampling import Tally, drawn, labelled, tally
 from core.change.learning.training import Method, Recipe
 from core.errors import TooFewSamples
 from core.pipelines.aladim.choices import Classifier, ThresholdRule
 from core.pipelines.aladim.declaration import AladimParameters
+from core.pipelines.aladim.lattice import anchor_of
 from core.pipelines.aladim.scan import Scene, strips
-from core.pipelines.aladim.training import Labels, Training
+from core.pipelines.aladim.training import Training
 from core.progress import Progress
 from core.tiling import Tile, Window
 
@@ -27,17 +27,6 @@ METHODS: Mapping[Classifier, Method] = {
     Classifier.FOREST: Method.FOREST,
     Classifier.BOOSTING: Method.BOOSTING,
 }
-
-SINGLE = 1
-"""Areas in which strata take the place of areas."""
-
-
-@dataclass(frozen=True)
-class Lesson:
-    """The part of a tile that was looked at by people."""
-
-    labels: Labelled
-    area: Labels
 
 
 def recipe_of(parameters: AladimParameters) -> Recipe:
@@ -72,7 +61,8 @@ def samples_of(
         No pixel that is known lies in a training area, or all are of one class.
     """
     near = _near(scene, training)
-    tallies = [tally(_lesson(scene, training, parameters, tile.core).labels) for tile in near]
+    over = parameters.positive_fraction
+    tallies = [_tallied(scene, training, over, tile.core) for tile in near]
     whole = reduce(Tally.plus, tallies, Tally(0, 0))
     _check(whole)
     parts = []
@@ -80,8 +70,9 @@ def samples_of(
         progress.report(number / len(near), f"sampling, tile {number + 1} of {len(near)}")
         parts += list(_drawn(scene, training, parameters, whole, tile))
     samples = _joined(parts)
-    if np.unique(samples.group).size > SINGLE:
+    if np.unique(samples.group).size > 1:
         return samples
+    # Of one area strata take the place of areas.
     groups = strata(samples.place, parameters.folds, parameters.seed)
     return Samples(samples.features, samples.landslide, samples.weight, groups, samples.place)
 
@@ -102,13 +93,10 @@ def _near(scene: Scene, training: Training) -> list[Tile]:
     ]
 
 
-def _lesson(
-    scene: Scene, training: Training, parameters: AladimParameters, window: Window
-) -> Lesson:
+def _tallied(scene: Scene, training: Training, over: float, window: Window) -> Tally:
     labels = training.labels(scene.stack.grid, window)
-    layers = scene.stack.layers(window)
-    usable = layers.usable(heights=scene.schema.heights) & (labels.area > 0)
-    return Lesson(labelled(labels.fraction, usable, parameters.positive_fraction), labels)
+    usable = scene.stack.layers(window).usable(heights=scene.schema.heights)
+    return tally(labelled(labels.fraction, usable & (labels.area > 0), over))
 
 
 def _check(whole: Tally) -> None:
@@ -135,19 +123,23 @@ def _drawn(
     tile: Tile,
 ) -> Sequence[Samples]:
     found = []
+    grid, origin = scene.stack.grid, anchor_of(scene.stack.grid)
     for window, features in strips(scene, tile):
-        lesson = _lesson(scene, training, parameters, window)
-        if not lesson.labels.used.any():
+        labels = training.labels(grid, window)
+        # Features are known together or not at all.
+        usable = ~np.isnan(features[0]) & (labels.area > 0)
+        if not usable.any():
             continue
-        anchor = scene.stack.layers(window).anchor
-        some = drawn(lesson.labels, anchor, whole, MOST, parameters.seed)
-        x, y = scene.stack.grid.crop(window).centres()
+        mapped = labelled(labels.fraction, usable, parameters.positive_fraction)
+        anchor = origin[0] + window.row, origin[1] + window.col
+        some = drawn(mapped, anchor, whole, MOST, parameters.seed)
+        x, y = grid.crop(window).centres()
         found.append(
             Samples(
                 np.ascontiguousarray(features[:, some.row, some.col].T),
                 some.landslide,
                 some.weight,
-                lesson.area.area[some.row, some.col].astype(np.int64),
+                labels.area[some.row, some.col].astype(np.int64),
                 np.column_stack([x[some.row, some.col], y[some.row, some.col]]),
             )
         )

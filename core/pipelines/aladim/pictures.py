@@ -9,7 +9,7 @@ import numpy as np
 from core.change.scene import Date
 from core.declare import File
 from core.io.preview import preview
-from core.pipelines.aladim.report import Done
+from core.pipelines.aladim.model import Done
 from core.pipelines.aladim.stack import Stack
 from core.pipelines.drawing import (
     SIDE,

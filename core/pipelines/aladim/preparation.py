@@ -20,7 +20,7 @@ from core.pipelines.aladim.images import Dated, common_roles, of_date, sun_of
 from core.pipelines.aladim.lattice import Shapes, lattice_of, pixel_metres
 from core.pipelines.aladim.shift import Found, shift_of
 from core.pipelines.aladim.stack import Stack
-from core.pipelines.aladim.staging import SIDE, Shift, close_all, fill, lay
+from core.pipelines.aladim.staging import SIDE, Shift, fill, lay
 from core.progress import Progress
 from core.reasons import Reason
 from core.tiling import Tile, Window, tiles
@@ -120,8 +120,9 @@ def _lay(
             laid.append(lay(one, stack.roles, stack.grid, shift, context, span))
         fill(stack, date, laid, parameters, context, progress.part(0.5, 1.0))
     finally:
-        close_all(laid)
-    return [note for one in laid for note in one.notes]
+        for image in laid:
+            image.close()
+    return [note for image in laid for note in image.notes]
 
 
 def _raised(
@@ -166,11 +167,8 @@ def _drain(stack: Stack) -> None:
     above = flow.above_channels(height, codes, channel)
     area = np.where(np.isnan(height), np.nan, cells * cell_m**2).astype(np.float32)
     for tile in tiles(stack.shape, SIDE):
-        core = tile.core
-        rows = np.arange(core.row, core.row + core.height) // side
-        cols = np.arange(core.col, core.col + core.width) // side
         for plane, values in zip(stack.drainage, (area, above), strict=True):
-            plane.write(core, values[rows[:, None], cols[None, :]])
+            plane.write(tile.core, flow.enlarged(values, side, tile.core))
 
 
 def _mask(

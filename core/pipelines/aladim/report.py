@@ -1,7 +1,6 @@
 """What the report of a job says."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -9,15 +8,13 @@ from core.change.evaluation.pixels import average_precision, counted, curve
 from core.change.evaluation.scores import Scores, scores
 from core.change.inventory.frequency import Frequency, frequency
 from core.change.learning.decisions import called
-from core.change.learning.model import Fitted, Samples
 from core.change.quantities import Constants
 from core.errors import TooFewSamples
 from core.pipelines.aladim.declaration import AladimParameters
-from core.pipelines.aladim.detection import Detection
 from core.pipelines.aladim.inventory import Inventory
 from core.pipelines.aladim.lessons import aim_of
+from core.pipelines.aladim.model import Done, Lesson
 from core.pipelines.aladim.preparation import Prepared
-from core.pipelines.aladim.scan import Scene
 from core.pipelines.written import Written
 from core.report.landslides import (
     Bin,
@@ -37,26 +34,6 @@ SUPERVISED = "samples of this scene"
 
 POINTS = 200
 """Of a curve, at most."""
-
-
-@dataclass(frozen=True)
-class Lesson:
-    """Samples, and what was learned from them."""
-
-    samples: Samples
-    fitted: Fitted
-
-
-@dataclass(frozen=True)
-class Done:
-    """All that a job has found."""
-
-    ready: Prepared
-    scene: Scene
-    lesson: Lesson
-    detection: Detection
-    inventory: Inventory
-    polygons: tuple[str, ...]
 
 
 def report_of(

@@ -67,13 +67,13 @@ def shift_of(stack: Stack) -> Found:
         whole = (0, 0)
     options = Matching(search_px=CLOSE_PX, texture_floor=floor)
     rows, cols = [], []
-    for patch in patches:
+    for patch, (after, _) in zip(patches, layers, strict=True):
         moved = patch.shift(*whole)
         core = patch.pad(-min(halo(options), patch.height // 4, patch.width // 4))
         if (moved & Window(0, 0, *stack.shape)) != moved:
             continue
-        pair = _layer(stack, Date.AFTER, patch), _layer(stack, Date.BEFORE, moved)
-        found = match(*pair, core.inside(patch), options)
+        before = _layer(stack, Date.BEFORE, moved)
+        found = match(after, before, core.inside(patch), options)
         good = (found.reasons == 0) & (found.score >= LEAST_SCORE)
         rows.append(found.field.rows[good] + np.float32(whole[0]))
         cols.append(found.field.cols[good] + np.float32(whole[1]))

@@ -197,9 +197,3 @@ def _median(values: NDArray[np.uint16], clear: NDArray[np.bool_]) -> NDArray[np.
     chosen = np.take_along_axis(ranked, middle[None], axis=0)[0]
     result: NDArray[np.uint16] = np.where(clear.any(axis=0), chosen, first).astype(np.uint16)
     return result
-
-
-def close_all(laid: Sequence[Laid]) -> None:
-    """Close the files of all images."""
-    for one in laid:
-        one.close()

@@ -65,13 +65,13 @@ class Training:
             yield f"{SAMPLES}: {small} polygons are smaller than a pixel."
 
 
-def training_of(parameters: AladimParameters, context: Context, grid: Grid) -> Training | None:
-    """The samples and areas of the request; None where there are none.
+def training_of(parameters: AladimParameters, context: Context, grid: Grid) -> Training:
+    """The samples and areas of the request.
 
     Raises
     ------
     MissingInput
-        The archive lacks one of them.
+        There are none, or the archive lacks one of them.
     Inconsistent
         No sample lies in an area.
     """
@@ -86,7 +86,9 @@ def training_of(parameters: AladimParameters, context: Context, grid: Grid) -> T
             for name, source in sources
         ]
     else:
-        return None
+        raise MissingInput(
+            "No samples were given.", pointer=f"/inputs/{SAMPLES}", allowed=f"{SAMPLES} and {AREAS}"
+        )
     training = Training(*read)
     if not shapely.union_all(training.areas.shapes).intersects(
         shapely.union_all(training.samples.shapes)

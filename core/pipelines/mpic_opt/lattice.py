@@ -3,8 +3,6 @@
 import math
 from dataclasses import dataclass
 
-from pyproj import Transformer
-
 from core.declare import Area
 from core.errors import NoOverlap, TooSmall
 from core.grid import Grid
@@ -66,15 +64,7 @@ def warp_window(reference: Scene, secondary: Scene, aoi: Area | None, border: in
     NoOverlap
         The images have no ground in common.
     """
-    change = Transformer.from_crs(secondary.grid.crs, reference.grid.crs, always_xy=True)
-    west, south, east, north = change.transform_bounds(*secondary.grid.bounds)
-    if not all(map(math.isfinite, (west, south, east, north))):
-        raise _no_overlap(reference)
-    corners = [~reference.grid.transform @ (x, y) for x in (west, east) for y in (south, north)]
-    cols, rows = zip(*corners, strict=True)
-    top, left = math.floor(min(rows)), math.floor(min(cols))
-    footprint = Window(top, left, math.ceil(max(rows)) - top, math.ceil(max(cols)) - left)
-    window = reference.grid.window & footprint
+    window = reference.grid.seeing(secondary.grid)
     if window.empty:
         raise _no_overlap(reference)
     wanted = window if aoi is None else window & area_window(aoi, reference.grid).pad(border)

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from core.grid import Grid
+from core.io.geojson import write_geojson
+from core.io.geopackage_writer import write_geopackage
 from core.simulate.landslides.fields import Layer, smooth
 from core.simulate.landslides.making import Event
 from core.simulate.landslides.style import Sun
@@ -20,10 +22,9 @@ from core.simulate.landslides.terrain import MARGIN, PIXEL_M
 from core.simulate.landslides.training import Training
 from core.simulate.landslides.truth import Hidden
 from core.simulate.landslides.vectors import (
+    WRITTEN,
     Polygons,
     packed_shapefiles,
-    write_geojson,
-    write_geopackage,
     zipped_shapefile,
 )
 
@@ -102,8 +103,8 @@ def write_training(given: Training, folder: Path) -> Mapping[str, tuple[Path, ..
         "tar.gz": (folder / "training.tar.gz",),
     }
     for number, layer in enumerate(layers):
-        write_geojson(forms["geojson"][number], layer)
-        write_geopackage(forms["gpkg"][number], [layer])
+        write_geojson(forms["geojson"][number], layer.layer)
+        write_geopackage(forms["gpkg"][number], [layer.layer], changed=WRITTEN)
         zipped_shapefile(forms["zip"][number], layer)
     packed_shapefiles(forms["tar.gz"][0], layers)
     return forms
@@ -112,7 +113,8 @@ def write_training(given: Training, folder: Path) -> Mapping[str, tuple[Path, ..
 def write_inventory(event: Event, path: Path) -> None:
     """Write the true outlines as a GeoPackage with the layer `landslides`."""
     outlines = [slide.outline for slide in event.truth.slides]
-    write_geopackage(path, [Polygons("landslides", outlines, event.grid.crs)])
+    slides = Polygons("landslides", outlines, event.grid.crs)
+    write_geopackage(path, [slides.layer], changed=WRITTEN)
 
 
 def profile(grid: Grid, count: int, dtype: str) -> dict[str, Any]:

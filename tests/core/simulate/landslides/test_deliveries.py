@@ -19,7 +19,7 @@ from shapely.geometry import Polygon
 from core.io.vectors import polygons
 from core.simulate import landslides
 from core.simulate.landslides import Event
-from core.simulate.landslides.vectors import Polygons, shapefile
+from core.simulate.landslides.vectors import WRITTEN, Polygons, shapefile
 
 
 def test_images_are_reflectances_in_named_bands_with_their_dates(
@@ -141,6 +141,22 @@ def test_every_form_of_training_data_holds_the_same_polygons(event: Event, tmp_p
         assert zipped[f"{layer.name}.dbf"][4] == len(layer.shapes)
         for found, shape in zip(rings(zipped, layer.name), layer.shapes, strict=True):
             assert found.equals(Polygon(shape.exterior))
+
+
+def test_the_same_training_data_make_the_same_bytes(event: Event, tmp_path: Path) -> None:
+    given = landslides.training(event, cells=8)
+    folders = [tmp_path / name for name in ("one", "other")]
+    for folder in folders:
+        folder.mkdir()
+    one, other = (
+        {path.name: path.read_bytes() for form in forms.values() for path in form}
+        for forms in (landslides.write_training(given, folder) for folder in folders)
+    )
+    assert one == other
+    # Two files of one second would be alike all the same.
+    moment = struct.pack("<I", int(WRITTEN.timestamp()))
+    assert one["training.tar.gz"][4:8] == moment
+    assert b"2024-01-01T00:00:00.000Z" in one["training_areas.gpkg"]
 
 
 def test_holes_turn_the_other_way() -> None:

@@ -1,4 +1,4 @@
-"""What a band of an image shows."""
+"""What the bands of an image show, and in which numbers."""
 
 from enum import StrEnum
 
@@ -13,3 +13,10 @@ class Role(StrEnum):
     NIR = "nir"
     SWIR1 = "swir1"
     SWIR2 = "swir2"
+
+
+VISIBLE = (Role.BLUE, Role.GREEN, Role.RED)
+"""Bands that every image has."""
+
+REFLECTANCE = 10_000
+"""Stored number of the reflectance 1, of images that have a physical unit."""

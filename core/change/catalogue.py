@@ -7,9 +7,10 @@ from core.change import indices
 from core.change.differences import CHANGES, Change, ratio
 from core.change.indices import Index
 from core.change.quantities import Quantity, quantities
-from core.change.scene import Date, Floats, Role
+from core.change.scene import Date, Floats
 from core.change.schema import Choice, Feature, Given, Group
 from core.change.tile import Part
+from core.roles import Role
 
 RELIEF_M = (100.0, 400.0)
 """Sides of the windows of position and relief: a hillside's form, and a valley's."""

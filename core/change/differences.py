@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.change.indices import Bands, normalised
-from core.change.scene import Floats, Role
+from core.change.scene import Floats
+from core.roles import Role
 
 LEAST_SUM = 0.05
 """Of the two NDVI under the root of rdNDVI: where nothing grows, it would be noise over nought."""

@@ -12,7 +12,8 @@ from enum import StrEnum
 
 import numpy as np
 
-from core.change.scene import Floats, Role
+from core.change.scene import Floats
+from core.roles import Role
 
 Bands = Mapping[Role, Floats]
 """Reflectances, or the numbers of an image without a physical unit."""

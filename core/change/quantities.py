@@ -11,10 +11,11 @@ import numpy as np
 
 from core.change.indices import Bands, brightness, greenness
 from core.change.radiometry import Normalisation, normalisation
-from core.change.scene import REFLECTANCE, VISIBLE, Date, Flags, Floats, Layers, Numbers, Role
+from core.change.scene import Date, Flags, Floats, Layers, Numbers
 from core.change.statistics import Statistics, histogram
 from core.change.superpixels import UNIT, Pixels
 from core.change.windows import Steps, in_steps
+from core.roles import REFLECTANCE, VISIBLE, Role
 
 NUMBER_STEP = 0.25
 """Of brightness, in stored numbers: 65,535 of them are the most that windows take."""

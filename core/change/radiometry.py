@@ -18,8 +18,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.change.scene import Date, Floats, Numbers, Role
+from core.change.scene import Date, Floats, Numbers
 from core.change.statistics import NORMAL, Statistics
+from core.roles import Role
 
 Values = NDArray[np.float64]
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from core.roles import Role as Role  # noqa: PLC0414
+from core.roles import Role
 from core.tiling import Window
 
 Numbers = NDArray[np.uint16]
@@ -19,13 +19,6 @@ Flags = NDArray[np.bool_]
 
 Floats = NDArray[np.float32]
 """Float32, (rows, cols)."""
-
-REFLECTANCE = 10_000
-"""Stored number of the reflectance 1, of images that have a physical unit."""
-
-
-VISIBLE = (Role.BLUE, Role.GREEN, Role.RED)
-"""Bands that every scene has."""
 
 
 class Date(StrEnum):

@@ -6,8 +6,9 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from core.change.indices import IndexSet
-from core.change.scene import Date, Floats, Layers, Role
+from core.change.scene import Date, Floats, Layers
 from core.change.segments import Segmentation
+from core.roles import Role
 
 if TYPE_CHECKING:
     from core.change.tile import Part

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.change.scene import Date, Layers, Role
+from core.change.scene import Date, Layers
+from core.roles import Role
 from core.tiling import Window, whole
 
 Integers = NDArray[np.int64]

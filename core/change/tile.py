@@ -31,7 +31,7 @@ from core.change.quantities import (
     numbers,
     scale,
 )
-from core.change.scene import Date, Floats, Layers, Role
+from core.change.scene import Date, Floats, Layers
 from core.change.schema import Choice, Given, given
 from core.change.segments import Segments, segments
 from core.change.windows import (
@@ -42,6 +42,7 @@ from core.change.windows import (
     local,
     roughness,
 )
+from core.roles import Role
 from core.tiling import Window, whole
 
 KEPT = 6

@@ -11,13 +11,7 @@ from numpy.typing import NDArray
 from core.errors import BandMissing
 from core.io.class_layers import ClassLayer
 from core.io.products.scene import Scene
-from core.roles import Role
-
-REFLECTANCE = 10_000
-"""Number of the reflectance 1."""
-
-VISIBLE = (Role.BLUE, Role.GREEN, Role.RED)
-"""Bands that every image must have."""
+from core.roles import REFLECTANCE, VISIBLE, Role
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from core.io import xml
 from core.io.archives import Members
 from core.io.class_layers import ClassLayer
 from core.io.products import sentinel2
-from core.io.products.bands import REFLECTANCE, Band, Image, Scaling, visible
+from core.io.products.bands import Band, Image, Scaling, visible
 from core.io.products.naming import SENTINEL2
 from core.io.products.scene import Scene
-from core.roles import Role
+from core.roles import REFLECTANCE, Role
 
 ROLES = {sentinel2.band_file_name(band): role for band, role in SENTINEL2.items()}
 """Roles of the bands by their names in files; B8A stands in for B08 where that is missing."""

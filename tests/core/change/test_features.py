@@ -10,9 +10,10 @@ from scipy import ndimage
 from core.change.features import Schema, schema, stack, strip, tile
 from core.change.indices import IndexSet
 from core.change.quantities import Constants, constants
-from core.change.scene import Date, Drainage, Layers, Role, Sun
+from core.change.scene import Date, Drainage, Layers, Sun
 from core.change.schema import Choice, Group
 from core.change.statistics import statistics
+from core.roles import Role
 from core.tiling import Window, tiles, whole
 
 SHAPE = (530, 545)

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from core.change.differences import CHANGES, ratio
 from core.change.indices import INDICES, IndexSet, brightness, chosen, greenness
-from core.change.scene import VISIBLE, Role
+from core.roles import VISIBLE, Role
 
 EVERYTHING = dict.fromkeys(Role)
 

@@ -8,9 +8,10 @@ from core.change.quantities import (
     in_whole_steps,
     quantities,
 )
-from core.change.scene import Date, Layers, Role
+from core.change.scene import Date, Layers
 from core.change.statistics import statistics
 from core.change.superpixels import UNIT
+from core.roles import Role
 
 SHAPE = (90, 100)
 ROLES = (Role.BLUE, Role.GREEN, Role.RED, Role.NIR)

@@ -4,8 +4,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from core.change.radiometry import normalisation, unchanged_numbers
-from core.change.scene import Layers, Role
+from core.change.scene import Layers
 from core.change.statistics import Statistics, statistics
+from core.roles import Role
 
 SHAPE = (300, 320)
 PLANTED = {

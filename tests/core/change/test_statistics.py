@@ -4,8 +4,9 @@ from operator import add
 import numpy as np
 import pytest
 
-from core.change.scene import Date, Layers, Role
+from core.change.scene import Date, Layers
 from core.change.statistics import Statistics, histogram, sampling, statistics
+from core.roles import Role
 from core.tiling import tiles, whole
 
 SHAPE = (610, 520)

@@ -19,7 +19,7 @@ from pyproj import Transformer
 from shapely.geometry.base import BaseGeometry
 
 import core
-from core.declare import File, Pipeline, Product, RasterProduct
+from core.declare import File, Output, Pipeline, Product, RasterProduct
 from core.grid import GEOGRAPHIC, Grid
 
 STAC = "1.1.0"
@@ -59,6 +59,16 @@ class Asset:
     title: str
     text: str
     product: Product
+
+    @classmethod
+    def of(cls, output: Output, file: File) -> "Asset":
+        """The only file of an output."""
+        return cls(output.id, file, output.title, output.text, output.product)
+
+    @classmethod
+    def picture(cls, output: Output, file: File) -> "Asset":
+        """One of several pictures."""
+        return cls(f"quicklook_{file.key}", file, file.title, output.text, output.product)
 
 
 @dataclass(frozen=True)

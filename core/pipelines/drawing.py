@@ -1,6 +1,6 @@
 """Quick-looks of rasters that were written: what the services draw alike."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import numpy as np
 from core.declare import File, Output, RasterProduct
 from core.io.preview import preview
 from core.pipelines.written import Written
-from core.report.pictures import quicklook, reasons_map
+from core.report.pictures import data_address, quicklook, reasons_map
 from core.workspace import Context
 
 SIDE = 900
@@ -30,6 +30,15 @@ def publish_pictures(drawn: Mapping[str, Draw], context: Context) -> tuple[File,
         )
         for name, draw in drawn.items()
     )
+
+
+def beside_page(
+    pictures: Sequence[File], context: Context
+) -> tuple[list[tuple[str, str]], dict[str, str]]:
+    """Pictures of a page beside them: paths and titles, and small versions that stand in it."""
+    output = context.workspace.output
+    shown = [(picture.path, picture.title) for picture in pictures]
+    return shown, {picture.path: data_address(output / picture.path) for picture in pictures}
 
 
 def values_of(one: Written, context: Context) -> Draw:

@@ -5,15 +5,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 import core
-from core.declare import File, Output
+from core.declare import File
 from core.io.records import Asset, Origin, stac_item
 from core.pipelines.aladim.declaration import AladimOutputs
 from core.pipelines.aladim.model import Done
+from core.pipelines.drawing import beside_page
 from core.pipelines.written import Written, publish_json, publish_text
 from core.report import readme
 from core.report.landslides import LandslideReport
 from core.report.landslides_page import page
-from core.report.pictures import data_address
 from core.roles import Role
 from core.workspace import Context
 
@@ -62,10 +62,11 @@ def write_documents(
 ) -> AladimOutputs:
     """Write the documents; everything that was made, by the ids of the outputs."""
     asked = context.sources.redacted(context.document)
+    html = page(report, *beside_page(pictures, context))
     made: dict[str, File] = {
         **polygons,
         "report": publish_json(context, "report.json", report.model_dump(mode="json")),
-        "report_page": _page(report, pictures, context),
+        "report_page": publish_text(context, "report.html", html, "text/html"),
         "request": publish_json(context, "request.json", asked),
     }
     item = _item(done, written, made, pictures, context)
@@ -84,13 +85,6 @@ def write_documents(
     )
     files["readme"] = publish_text(context, "README.txt", text, "text/plain")
     return AladimOutputs(**files)
-
-
-def _page(report: LandslideReport, pictures: Sequence[File], context: Context) -> File:
-    output = context.workspace.output
-    shown = [(picture.path, picture.title) for picture in pictures]
-    small = {picture.path: data_address(output / picture.path) for picture in pictures}
-    return publish_text(context, "report.html", page(report, shown, small), "text/html")
 
 
 def _about(report: LandslideReport) -> Iterator[str]:
@@ -113,9 +107,9 @@ def _item(
     listed = {output.id: output for output in context.pipeline.output_list}
     days = sorted(one.image.date for one in done.ready.images if one.image.date is not None)
     assets = [
-        *(_asset(listed[name], one.file) for name, one in written.items()),
-        *(_picture(listed["quicklook"], file) for file in pictures),
-        *(_asset(listed[name], file) for name, file in made.items()),
+        *(Asset.of(listed[name], one.file) for name, one in written.items()),
+        *(Asset.picture(listed["quicklook"], file) for file in pictures),
+        *(Asset.of(listed[name], file) for name, file in made.items()),
     ]
     return stac_item(
         IDENTIFIER,
@@ -130,14 +124,6 @@ def _item(
         properties={"optiground:landslides": len(done.inventory.landslides)},
         job=context.job_link,
     )
-
-
-def _asset(output: Output, file: File) -> Asset:
-    return Asset(output.id, file, output.title, output.text, output.product)
-
-
-def _picture(output: Output, file: File) -> Asset:
-    return Asset(f"quicklook_{file.key}", file, file.title, output.text, output.product)
 
 
 def _origins(done: Done) -> Iterator[Origin]:

@@ -43,8 +43,8 @@ def stac_document(
     assets = [
         *(_raster(listed[name], one) for name, one in written.items()),
         *_images(orthos, listed),
-        *(_picture(file, listed["quicklook"]) for file in pictures),
-        *(_asset(listed[name], file) for name, file in documents.items()),
+        *(Asset.picture(listed["quicklook"], file) for file in pictures),
+        *(Asset.of(listed[name], file) for name, file in documents.items()),
     ]
     return stac_item(
         IDENTIFIER,
@@ -97,15 +97,7 @@ def _images(orthos: Orthos, listed: Mapping[str, Output]) -> Iterator[Asset]:
         output = listed["orthoimages"]
         yield Asset(f"orthoimage_{file.key}", file, file.title, output.text, output.product)
     if orthos.best is not None:
-        yield _asset(listed["ortho_best"], orthos.best)
-
-
-def _picture(file: File, output: Output) -> Asset:
-    return Asset(f"quicklook_{file.key}", file, file.title, output.text, output.product)
-
-
-def _asset(output: Output, file: File) -> Asset:
-    return Asset(output.id, file, output.title, output.text, output.product)
+        yield Asset.of(listed["ortho_best"], orthos.best)
 
 
 def _origins(model: Model) -> Iterator[Origin]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import core
 from core.declare import File
+from core.pipelines.drawing import beside_page
 from core.pipelines.dsm_opt.catalogue import STAC, stac_document
 from core.pipelines.dsm_opt.declaration import DsmOptOutputs, DsmOptParameters
 from core.pipelines.dsm_opt.model import Model
@@ -13,8 +14,6 @@ from core.pipelines.dsm_opt.orthos import Orthos
 from core.pipelines.dsm_opt.report import surface_report
 from core.pipelines.written import Written, publish_json, publish_text
 from core.report import readme
-from core.report.pictures import data_address
-from core.report.surface import SurfaceReport
 from core.report.surface_page import page
 from core.workspace import Context
 
@@ -68,9 +67,10 @@ def write_documents(
     """Write the documents; everything that was made, by the ids of the outputs."""
     report = surface_report(model, written, parameters, context)
     asked = context.sources.redacted(context.document)
+    html = page(report, *beside_page(pictures, context))
     made: dict[str, File] = {
         "report": publish_json(context, "report.json", report.model_dump(mode="json")),
-        "report_page": _page(report, pictures, context),
+        "report_page": publish_text(context, "report.html", html, "text/html"),
         "request": publish_json(context, "request.json", asked),
     }
     if cloud is not None:
@@ -93,14 +93,6 @@ def write_documents(
     )
     files["readme"] = publish_text(context, "README.txt", text, "text/plain")
     return DsmOptOutputs(**files)
-
-
-def _page(report: SurfaceReport, pictures: Sequence[File], context: Context) -> File:
-    """The report for reading; small pictures stand in it, and lead to those beside it."""
-    output = context.workspace.output
-    shown = [(picture.path, picture.title) for picture in pictures]
-    small = {picture.path: data_address(output / picture.path) for picture in pictures}
-    return publish_text(context, "report.html", page(report, shown, small), "text/html")
 
 
 def _about(model: Model, share: float, orthos: Orthos) -> list[str]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from core.declare import File, Output, RasterProduct
+from core.declare import File, Output
 from core.io.records import Asset, Origin, stac_collection, stac_item
 from core.pipelines.mpic_opt.declaration import MpicOptParameters
 from core.pipelines.mpic_opt.pairing import Pair
@@ -37,7 +37,7 @@ def stac_documents(
     """
     created = datetime.now(UTC)
     listed = {output.id: output for output in context.pipeline.output_list}
-    shared = [_document(listed[name], file) for name, file in documents.items()]
+    shared = [Asset.of(listed[name], file) for name, file in documents.items()]
     if len(done) == 1:
         return {STAC: _item(STAC, done[0], parameters, context, created, listed, shared)}
     items = {
@@ -71,7 +71,7 @@ def _item(
     assert result.grid is not None
     days = [image.scene.date if image.scene else None for image in (pair.reference, pair.secondary)]
     rasters = [_raster(listed[name], w, parameters) for name, w in result.written.items()]
-    pictures = [_picture(file, listed["quicklook"]) for file in result.pictures]
+    pictures = [Asset.picture(listed["quicklook"], file) for file in result.pictures]
     return stac_item(
         pair.key,
         path,
@@ -95,16 +95,6 @@ def _raster(output: Output, written: Written, parameters: MpicOptParameters) -> 
         low, high = written.colour_range(product)
         product = replace(product, low=low, high=high)
     return Asset(output.id, written.file, output.title, output.text, product)
-
-
-def _picture(file: File, output: Output) -> Asset:
-    name = file.path.rpartition("/")[2].removesuffix(".png")
-    assert not isinstance(output.product, RasterProduct)
-    return Asset(f"quicklook_{name}", file, file.title, output.text, output.product)
-
-
-def _document(output: Output, file: File) -> Asset:
-    return Asset(output.id, file, output.title, output.text, output.product)
 
 
 def _origins(pair: Pair) -> Iterator[Origin]:

@@ -8,18 +8,22 @@ from typing import Any, Literal
 
 import numpy as np
 import rasterio
+from affine import Affine
 from numpy.typing import NDArray
 from rasterio.warp import Resampling, reproject
 
-from core.errors import BadMetadata, BandMissing, NoGeoreference
+from core.errors import BandMissing, NoGeoreference
 from core.grid import Grid
-from core.io.archives import unpack_member
-from core.io.clouds import staged_cloud
+from core.io import gml, xml
+from core.io.archives import read_location, unpacked
 from core.io.gdal import created, opened, raster_window, reading, writing
 from core.io.products.scene import Scene
+from core.io.vectors import burned
 from core.tiling import Window
 
 ROWS = 1024
+GML_PIXEL = 60.0
+"""Metres; the polygons were drawn around pixels of this size."""
 
 Kind = Literal["scl", "classi", "gml", "qa_pixel", "bqa", "pixel_qa"]
 Bits = NDArray[np.uint8]
@@ -34,6 +38,8 @@ class Cover(IntFlag):
     SNOW = 4
     WATER = 8
 
+
+ALL = ~Cover(0)
 
 SCL = {
     3: Cover.SHADOW,
@@ -55,6 +61,8 @@ PIXEL_QA = {2: Cover.WATER, 3: Cover.SHADOW, 4: Cover.SNOW, 5: Cover.CLOUD}
 BQA_CLOUD = 4
 BQA_HIGH = {7: Cover.SHADOW, 9: Cover.SNOW}
 """Bits of Landsat Collection 1: cloud, and the lower of two bits of confidence, both set: high."""
+
+_BITS = ("qa_pixel", "bqa", "pixel_qa")
 
 _WORDS: dict[Kind, str] = {
     "scl": "scene classification (SCL)",
@@ -131,47 +139,83 @@ def staged_classes(layer: ClassLayer, scene: Scene, path: Path) -> ClassLayer:
     """
     if layer.near:
         return layer
-    pointer = scene.pointer
-    if layer.kind == "gml":
-        clouds = staged_cloud(scene, path)
-        if clouds.cloud is None:
-            raise BadMetadata(clouds.warnings[-1], pointer=pointer)
-        # A raster of zeros and ones, and one is a cloud.
-        return replace(layer, path=clouds.cloud.path, near=True)
-    location = layer.path
-    packed = path.with_name(path.name + ".packed")
-    if location.startswith("/vsizip/"):
-        unpack_member(location, packed, pointer=pointer)
-        location = str(packed)
-    try:
-        with reading(layer.text, pointer=pointer), opened(location, pointer=pointer) as source:
-            if source.crs is None:
-                raise NoGeoreference(f"The layer {layer.text} has no coordinate reference system.",
-                                     pointer=pointer)  # fmt: skip
-            _check_type(source, layer, pointer)
-            grid = Grid(source.shape, source.transform, source.crs.to_wkt())
-            with (
-                writing("a layer of classes"),
-                created(path, grid, dtype="uint8", compress="DEFLATE", ZLEVEL=1) as target,
-            ):
-                for window, bits in _strips(source, layer.kind):
-                    target.write(bits, 1, window=raster_window(window))
-    finally:
-        packed.unlink(missing_ok=True)
+    draw(layer.kind, layer.path, scene, path)
     return replace(layer, path=str(path), near=True)
 
 
-def _check_type(source: rasterio.DatasetReader, layer: ClassLayer, pointer: str) -> None:
-    if not source.dtypes[0].startswith(("uint", "int")):
-        raise BandMissing(
-            f"The layer {layer.text} holds {source.dtypes[0]}, no classes.", pointer=pointer
-        )
+def draw(kind: Kind, location: str, scene: Scene, path: Path, wanted: Cover = ALL) -> None:
+    """Write a layer as a raster of bits of :class:`Cover`, those of them that are wanted.
+
+    Parameters
+    ----------
+    kind, location
+        The layer, as :class:`ClassLayer` has it.
+    scene
+        A band of the same product.
+    path
+        The file to make.
+    wanted
+        Other bits are left out.
+
+    Raises
+    ------
+    InputError
+        The layer cannot be read.
+    """
+    if kind == "gml":
+        coarse, clouds = _polygons(location, scene)
+        write_bits(path, coarse, iter([(coarse.window, clouds & np.uint8(wanted))]))
+        return
+    what, pointer = _WORDS[kind], scene.pointer
+    packed = path.with_name(path.name + ".packed")
+    with (
+        unpacked(location, packed, pointer=pointer) as near,
+        reading(what, pointer=pointer),
+        opened(near, pointer=pointer) as source,
+    ):
+        if source.crs is None:
+            raise NoGeoreference(
+                f"The layer {what} has no coordinate reference system.", pointer=pointer
+            )
+        if kind in _BITS and not source.dtypes[0].startswith(("uint", "int")):
+            raise BandMissing(f"The layer {what} holds {source.dtypes[0]}, no bits.",
+                              pointer=pointer)  # fmt: skip
+        grid = Grid(source.shape, source.transform, source.crs.to_wkt())
+        write_bits(path, grid, _strips(source, kind, wanted))
 
 
-def _strips(source: rasterio.DatasetReader, kind: Kind) -> Iterator[tuple[Window, Bits]]:
+def write_bits(path: Path, grid: Grid, strips: Iterator[tuple[Window, NDArray[Any]]]) -> None:
+    """Write bits, or zeros and ones, as a tiled, packed raster."""
+    with (
+        writing("a layer of classes"),
+        created(path, grid, dtype="uint8", compress="DEFLATE", ZLEVEL=1) as target,
+    ):
+        for window, bits in strips:
+            target.write(bits.astype(np.uint8), 1, window=raster_window(window))
+
+
+def _strips(
+    source: rasterio.DatasetReader, kind: Kind, wanted: Cover
+) -> Iterator[tuple[Window, Bits]]:
     for row in range(0, source.height, ROWS):
         window = Window(row, 0, min(ROWS, source.height - row), source.width)
-        yield window, cover(kind, source.read(window=raster_window(window)))
+        found = cover(kind, source.read(window=raster_window(window)))
+        yield window, found & np.uint8(wanted)
+
+
+def _polygons(location: str, scene: Scene) -> tuple[Grid, Bits]:
+    """The clouds of an old product, and the grid of their pixels."""
+    data = read_location(location, xml.MAX_BYTES, pointer=scene.pointer)
+    root = xml.parse(data, "The cloud mask", pointer=scene.pointer)
+    step = max(1, round(GML_PIXEL / max(scene.grid.pixel_size)))
+    height, width = scene.grid.shape
+    coarse = Grid(
+        (-(-height // step), -(-width // step)),
+        scene.grid.transform @ Affine.scale(step),
+        scene.grid.crs,
+    )
+    inside = burned(gml.clouds(root, scene.grid.system), coarse)
+    return coarse, inside * np.uint8(Cover.CLOUD)
 
 
 def cover_of(layer: ClassLayer, grid: Grid) -> Bits:

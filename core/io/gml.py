@@ -5,9 +5,41 @@ from xml.etree.ElementTree import Element
 import numpy as np
 import shapely
 from numpy.typing import NDArray
+from pyproj import CRS
+from pyproj.exceptions import CRSError
 
 from core.errors import BadMetadata
 from core.io import xml
+
+CLOUDS = ("OPAQUE", "CIRRUS")
+
+
+def clouds(root: Element, system: CRS) -> tuple[shapely.Polygon, ...]:
+    """Polygons of opaque clouds and cirrus; they must be in the CRS of the image.
+
+    Raises
+    ------
+    BadMetadata
+        They are not, or are damaged.
+    """
+    names = {e.get("srsName", "") for e in root.iter()} - {""}
+    try:
+        same = all(CRS.from_user_input(_crs_name(name)) == system for name in names)
+    except CRSError as error:
+        raise BadMetadata("The cloud mask names no known coordinate reference system.") from error
+    if not same:
+        raise BadMetadata("The cloud mask is in another coordinate reference system.")
+    return tuple(
+        polygon(element)
+        for feature in xml.elements(root, "MaskFeature")
+        if xml.text(feature, "maskType") in CLOUDS
+        for element in xml.elements(feature, "Polygon")
+    )
+
+
+def _crs_name(name: str) -> str:
+    """The code in ``urn:ogc:def:crs:EPSG:8.7:32748``, whatever version it names."""
+    return f"EPSG:{name.rpartition(':')[2]}" if "EPSG" in name else name
 
 
 def polygon(element: Element) -> shapely.Polygon:

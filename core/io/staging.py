@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import BadRaster
-from core.io.archives import unpack_member
+from core.io.archives import unpacked
 from core.io.clouds import staged_cloud
 from core.io.gdal import created, opened, raster_window, writing
 from core.io.products.scene import Scene
@@ -94,17 +94,15 @@ def _strips(
 
 def _copied(scene: Scene, path: Path, progress: Progress) -> Scene:
     """A copy on scratch, tiled and not compressed."""
-    source = scene
-    if scene.archived:
-        plain = path.with_name(path.name + ".packed")
-        unpack_member(scene.path, plain, pointer=scene.pointer)
-        source = replace(scene, path=str(plain))
     masked = scene.validity in ("mask", "alpha")
-    with writing("a copy of an image"), _target(scene, path) as target:
-        for window, stored, known in _strips(source, progress):
+    packed = path.with_name(path.name + ".packed")
+    with (
+        unpacked(scene.path, packed, pointer=scene.pointer) as near,
+        writing("a copy of an image"),
+        _target(scene, path) as target,
+    ):
+        for window, stored, known in _strips(replace(scene, path=near), progress):
             _put(target, window, stored, known if masked else None)
-    if source is not scene:
-        Path(source.path).unlink()
     validity = "mask" if masked else scene.validity
     return replace(scene, path=str(path), band=1, alpha=None, validity=validity, block_bytes=0)
 

@@ -15,7 +15,8 @@ from rasterio.warp import Resampling, reproject
 
 from core.errors import UnsupportedGrid
 from core.grid import Grid
-from core.io.clouds import cloud, write_bits
+from core.io.class_layers import write_bits
+from core.io.clouds import cloud
 from core.io.gdal import created, leash, raster_window, writing
 from core.io.products.scene import Scene
 from core.io.reader import Reader

@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+import rasterio
+from rasterio.transform import from_origin
 
 from core.io.products import open_scene
 from core.io.rasters import cloud, stage
@@ -91,3 +93,15 @@ def test_a_layer_that_cannot_be_read_is_left_out_with_a_warning(safe, tmp_path, 
     scene = staged(product, tmp_path)
     assert scene.cloud is None
     assert "cloud layer of" in scene.warnings[-1]
+
+
+def test_a_layer_that_lies_nowhere_is_left_out_with_a_warning(safe, tmp_path):
+    product = safe(level="2A", baseline="05.10", bands=("B04",))
+    place = product.granule / "IMG_DATA/R20m/T48LWP_20210713T032051_SCL_20m.tif"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    profile = {"driver": "GTiff", "height": 30, "width": 30, "count": 1, "dtype": "uint8"}
+    with rasterio.open(place, "w", transform=from_origin(5e5, 9e6, 20, 20), **profile) as file:
+        file.write(np.full((30, 30), 9, np.uint8), 1)
+    scene = staged(product, tmp_path)
+    assert scene.cloud is None
+    assert "no coordinate reference system" in scene.warnings[-1]

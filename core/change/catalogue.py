@@ -7,7 +7,7 @@ from core.change import indices
 from core.change.differences import CHANGES, Change, ratio
 from core.change.indices import Index
 from core.change.quantities import Quantity, quantities
-from core.change.scene import Date, Floats
+from core.change.scene import IMAGE, Date, Floats
 from core.change.schema import Choice, Feature, Given, Group
 from core.change.tile import Part
 from core.roles import Role
@@ -54,8 +54,8 @@ def dates(given: Given) -> tuple[Date, ...]:
     return (Date.BEFORE, Date.AFTER) if given.before else (Date.AFTER,)
 
 
-def _unit(given: Given) -> str:
-    return "1" if given.physical else "{image}"
+def _unit(unit: str, given: Given) -> str:
+    return "1" if unit == IMAGE and given.physical else unit
 
 
 def _roles(given: Given) -> list[Role]:
@@ -70,7 +70,9 @@ def _bands(given: Given, _: Choice) -> Iterator[Feature]:
                 return part.bands(date)[role]
 
             text = f"{role.value} {date.value}"
-            yield Feature(f"{role.value}_{date.value}", text, _unit(given), Group.BANDS, band)
+            yield Feature(
+                f"{role.value}_{date.value}", text, _unit(IMAGE, given), Group.BANDS, band
+            )
 
 
 def _indices(given: Given, choice: Choice) -> Iterator[Feature]:
@@ -79,26 +81,25 @@ def _indices(given: Given, choice: Choice) -> Iterator[Feature]:
         def after(part: Part, index: Index = index) -> Floats:
             return part.index(index, Date.AFTER)
 
-        unit = _unit(given) if index.name == "brightness" else "1"
+        unit = _unit(index.unit, given)
         yield Feature(f"{index.name}_after", f"{index.text}, after", unit, Group.INDICES, after)
 
 
 def _differences(given: Given, choice: Choice) -> Iterator[Feature]:
     if not given.before:
         return
-    group, unit = Group.DIFFERENCES, _unit(given)
+    group, unit = Group.DIFFERENCES, _unit(IMAGE, given)
     for role in _roles(given):
         text = f"{role.value}, after less before"
         yield Feature(f"{role.value}_change", text, unit, group, partial(_step, role=role))
         text = f"{role.value}, difference of the dates over their sum"
         yield Feature(f"{role.value}_ratio", text, "1", group, partial(_ratio, role=role))
     for index in chosen(given, choice)[0]:
-        own = unit if index.name == "brightness" else "1"
-        text = f"{index.text}, after less before"
+        own, text = _unit(index.unit, given), f"{index.text}, after less before"
         yield Feature(f"{index.name}_change", text, own, group, partial(_drift, index=index))
     for change in CHANGES:
         if all(role in given.roles for role in change.roles):
-            own = unit if change.unit == "{image}" else change.unit
+            own = _unit(change.unit, given)
             yield Feature(change.name, change.text, own, group, partial(_changed, change=change))
 
 
@@ -123,7 +124,7 @@ def _texture(given: Given, choice: Choice) -> Iterator[Feature]:
         return
     middle = sorted(choice.windows_px)[len(choice.windows_px) // 2]
     for quantity in quantities(before=given.before):
-        unit = _unit(given) if quantity.bright else "1"
+        unit = _unit(quantity.unit, given)
         for side in choice.windows_px:
             for name, text, function in (
                 ("contrast", f"less its mean in {side} px", Part.contrast),
@@ -186,7 +187,7 @@ def _relief(part: Part, side: int) -> Floats:
 def _objects(given: Given, _: Choice) -> Iterator[Feature]:
     feature = partial(Feature, group=Group.OBJECTS)
     for quantity in quantities(before=given.before):
-        unit = _unit(given) if quantity.bright else "1"
+        unit = _unit(quantity.unit, given)
         name, text = f"segment_{quantity.name}", f"{quantity.text}: mean of the segment"
         yield feature(name, text, unit, function=partial(_mean, quantity=quantity))
         text = f"{quantity.text}: standard deviation in the segment"

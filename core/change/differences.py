@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.change.indices import Bands, normalised
-from core.change.scene import Floats
+from core.change.scene import IMAGE, Floats
 from core.roles import Role
 
 LEAST_SUM = 0.05
@@ -71,7 +71,7 @@ CHANGES: tuple[Change, ...] = (
         (),
         "10.1016/0034-4257(94)90144-9",
         _magnitude,
-        "{image}",
+        IMAGE,
     ),
     Change(
         "spectral_turn",

@@ -6,13 +6,14 @@ out: trees, which decide by thresholds, learn nothing from it.  Only sums, produ
 square roots: these are equal in bits wherever a tile begins.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 
-from core.change.scene import Floats
+from core.change.scene import IMAGE, Floats
 from core.roles import Role
 
 Bands = Mapping[Role, Floats]
@@ -37,7 +38,6 @@ class Index:
     text: str
     formula: str
     """In the names of the roles."""
-    roles: tuple[Role, ...]
     doi: str
     function: Callable[[Bands], Floats]
     limits: tuple[float, float] = (-1.0, 1.0)
@@ -45,6 +45,13 @@ class Index:
     basic: bool = False
     physical: bool = False
     """Whether it has constants of reflectance: an image without a physical unit cannot have it."""
+    unit: str = "1"
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """The bands that its formula names."""
+        names = re.findall(r"\w+", self.formula)
+        return tuple(role for role in Role if role in names)
 
     def of(self, bands: Bands) -> Floats:
         """Its values, float32, finite."""
@@ -128,111 +135,106 @@ def _bare(bands: Bands) -> Floats:
     return normalised(bands[SWIR1] + bands[RED], bands[NIR] + bands[BLUE])
 
 
-def _weighted(*weights: float) -> Callable[[Bands], Floats]:
-    """A tasselled cap axis: weights of blue, green, red, NIR and the two SWIR bands."""
-    roles = (BLUE, GREEN, RED, NIR, SWIR1, SWIR2)
+def _difference(
+    name: str, text: str, one: Role, other: Role, doi: str, *, basic: bool = False
+) -> Index:
+    """The normalised difference of two bands."""
+    formula = f"({one} - {other}) / ({one} + {other})"
+    return Index(name, text, formula, doi, lambda b: normalised(b[one], b[other]), basic=basic)
+
+
+def _tasselled(name: str, what: str, *weights: float) -> Index:
+    """An axis of the tasselled cap: weights of blue, green, red, NIR and the two SWIR bands."""
+    parts = dict(zip((BLUE, GREEN, RED, NIR, SWIR1, SWIR2), weights, strict=True))
 
     def axis(bands: Bands) -> Floats:
         total: Floats = np.zeros_like(bands[RED])
-        for role, weight in zip(roles, weights, strict=True):
+        for role, weight in parts.items():
             total = total + np.float32(weight) * bands[role]
         return total
 
-    return axis
+    formula = " + ".join(f"{weight} * {role}" for role, weight in parts.items())
+    return Index(
+        name,
+        f"tasselled cap {what}",
+        formula.replace("+ -", "- "),
+        "10.1016/0034-4257(85)90102-6",
+        axis,
+        (-5.0, 5.0),
+        physical=True,
+    )
 
-
-_CAP = (BLUE, GREEN, RED, NIR, SWIR1, SWIR2)
-_CRIST = "10.1016/0034-4257(85)90102-6"
 
 INDICES: tuple[Index, ...] = (
     Index(
         "brightness",
         "brightness of the visible bands",
         "sqrt((blue**2 + green**2 + red**2) / 3)",
-        (BLUE, GREEN, RED),
         "10.1016/S0034-4257(98)00030-3",
         brightness,
         (0.0, 65535.0),
         basic=True,
+        unit=IMAGE,
     ),
-    Index(
+    _difference(
         "ngrdi",
         "normalised green-red difference",
-        "(green - red) / (green + red)",
-        (GREEN, RED),
+        GREEN,
+        RED,
         "10.1016/0034-4257(79)90013-0",
-        lambda b: normalised(b[GREEN], b[RED]),
         basic=True,
     ),
     Index(
         "gli",
         "green leaf index",
         "(2 * green - red - blue) / (2 * green + red + blue)",
-        (BLUE, GREEN, RED),
         "10.1080/10106040108542184",
         lambda b: normalised(np.float32(2) * b[GREEN], b[RED] + b[BLUE]),
         basic=True,
     ),
-    Index(
-        "ikaw",
-        "normalised red-blue difference",
-        "(red - blue) / (red + blue)",
-        (BLUE, RED),
-        "10.1006/anbo.1997.0544",
-        lambda b: normalised(b[RED], b[BLUE]),
-        basic=True,
+    _difference(
+        "ikaw", "normalised red-blue difference", RED, BLUE, "10.1006/anbo.1997.0544", basic=True
     ),
-    Index(
+    _difference(
         "ndvi",
         "normalised difference vegetation index",
-        "(nir - red) / (nir + red)",
-        (RED, NIR),
+        NIR,
+        RED,
         "10.1016/0034-4257(79)90013-0",
-        lambda b: normalised(b[NIR], b[RED]),
         basic=True,
     ),
-    Index(
+    _difference(
         "ndwi",
         "normalised difference water index",
-        "(green - nir) / (green + nir)",
-        (GREEN, NIR),
+        GREEN,
+        NIR,
         "10.1080/01431169608948714",
-        lambda b: normalised(b[GREEN], b[NIR]),
         basic=True,
     ),
     Index(
         "osavi",
         "optimised soil-adjusted vegetation index",
         "(nir - red) / (nir + red + 0.16)",
-        (RED, NIR),
         "10.1016/0034-4257(95)00186-7",
         lambda b: quotient(b[NIR] - b[RED], b[NIR] + b[RED] + np.float32(0.16)),
         basic=True,
         physical=True,
     ),
-    Index(
+    _difference(
         "ndmi",
         "normalised difference moisture index",
-        "(nir - swir1) / (nir + swir1)",
-        (NIR, SWIR1),
+        NIR,
+        SWIR1,
         "10.1016/S0034-4257(96)00067-3",
-        lambda b: normalised(b[NIR], b[SWIR1]),
         basic=True,
     ),
-    Index(
-        "nbr",
-        "normalised burn ratio",
-        "(nir - swir2) / (nir + swir2)",
-        (NIR, SWIR2),
-        "10.1016/j.rse.2006.12.006",
-        lambda b: normalised(b[NIR], b[SWIR2]),
-        basic=True,
+    _difference(
+        "nbr", "normalised burn ratio", NIR, SWIR2, "10.1016/j.rse.2006.12.006", basic=True
     ),
     Index(
         "bsi",
         "bare soil index",
         "((swir1 + red) - (nir + blue)) / ((swir1 + red) + (nir + blue))",
-        (BLUE, RED, NIR, SWIR1),
         "10.3390/rs9121245",
         _bare,
         basic=True,
@@ -241,7 +243,6 @@ INDICES: tuple[Index, ...] = (
         "vari",
         "visible atmospherically resistant index",
         "(green - red) / (green + red - blue)",
-        (BLUE, GREEN, RED),
         "10.1016/S0034-4257(01)00289-9",
         lambda b: quotient(b[GREEN] - b[RED], b[GREEN] + b[RED] - b[BLUE]),
         (-2.0, 2.0),
@@ -250,7 +251,6 @@ INDICES: tuple[Index, ...] = (
         "rgbvi",
         "red-green-blue vegetation index",
         "(green**2 - blue * red) / (green**2 + blue * red)",
-        (BLUE, GREEN, RED),
         "10.1016/j.jag.2015.02.012",
         lambda b: normalised(b[GREEN] * b[GREEN], b[BLUE] * b[RED]),
     ),
@@ -258,7 +258,6 @@ INDICES: tuple[Index, ...] = (
         "evi",
         "enhanced vegetation index",
         "2.5 * (nir - red) / (nir + 6 * red - 7.5 * blue + 1)",
-        (BLUE, RED, NIR),
         "10.1016/S0034-4257(02)00096-2",
         _enhanced,
         (-2.0, 2.0),
@@ -268,7 +267,6 @@ INDICES: tuple[Index, ...] = (
         "evi2",
         "enhanced vegetation index of two bands",
         "2.5 * (nir - red) / (nir + 2.4 * red + 1)",
-        (RED, NIR),
         "10.1016/j.rse.2008.06.006",
         _enhanced_of_two,
         (-2.0, 2.0),
@@ -278,7 +276,6 @@ INDICES: tuple[Index, ...] = (
         "msavi",
         "modified soil-adjusted vegetation index",
         "(2 * nir + 1 - sqrt((2 * nir + 1)**2 - 8 * (nir - red))) / 2",
-        (RED, NIR),
         "10.1016/0034-4257(94)90134-1",
         _modified_soil_adjusted,
         physical=True,
@@ -287,7 +284,6 @@ INDICES: tuple[Index, ...] = (
         "arvi",
         "atmospherically resistant vegetation index",
         "(nir - (2 * red - blue)) / (nir + (2 * red - blue))",
-        (BLUE, RED, NIR),
         "10.1109/36.134076",
         _resistant,
         (-2.0, 2.0),
@@ -297,7 +293,6 @@ INDICES: tuple[Index, ...] = (
         "global environment monitoring index",
         "eta * (1 - 0.25 * eta) - (red - 0.125) / (1 - red), "
         "eta = (2 * (nir**2 - red**2) + 1.5 * nir + 0.5 * red) / (nir + red + 0.5)",
-        (RED, NIR),
         "10.1007/BF00031911",
         _environment,
         (-2.0, 2.0),
@@ -307,7 +302,6 @@ INDICES: tuple[Index, ...] = (
         "nirv",
         "near-infrared reflectance of vegetation",
         "nir * (nir - red) / (nir + red)",
-        (RED, NIR),
         "10.1126/sciadv.1602244",
         lambda b: b[NIR] * normalised(b[NIR], b[RED]),
         physical=True,
@@ -316,41 +310,36 @@ INDICES: tuple[Index, ...] = (
         "cvi",
         "chlorophyll vegetation index",
         "nir * red / green**2",
-        (GREEN, RED, NIR),
         "10.1007/s11119-010-9204-3",
         lambda b: quotient(b[NIR] * b[RED], b[GREEN] * b[GREEN]),
         (0.0, 20.0),
     ),
-    Index(
+    _difference(
         "ndre",
         "normalised difference of near infrared and red edge",
-        "(nir - rededge) / (nir + rededge)",
-        (REDEDGE, NIR),
+        NIR,
+        REDEDGE,
         "10.1016/1011-1344(93)06963-4",
-        lambda b: normalised(b[NIR], b[REDEDGE]),
     ),
     Index(
         "psri",
         "plant senescence reflectance index",
         "(red - blue) / rededge",
-        (BLUE, RED, REDEDGE),
         "10.1034/j.1399-3054.1999.106119.x",
         lambda b: quotient(b[RED] - b[BLUE], b[REDEDGE]),
         (-2.0, 2.0),
     ),
-    Index(
+    _difference(
         "mndwi",
         "modified normalised difference water index",
-        "(green - swir1) / (green + swir1)",
-        (GREEN, SWIR1),
+        GREEN,
+        SWIR1,
         "10.1080/01431160600589179",
-        lambda b: normalised(b[GREEN], b[SWIR1]),
     ),
     Index(
         "dbsi",
         "dry bare-soil index",
         "(swir1 - green) / (swir1 + green) - (nir - red) / (nir + red)",
-        (GREEN, RED, NIR, SWIR1),
         "10.3390/land7030081",
         lambda b: normalised(b[SWIR1], b[GREEN]) - normalised(b[NIR], b[RED]),
         (-2.0, 2.0),
@@ -359,42 +348,11 @@ INDICES: tuple[Index, ...] = (
         "nmdi",
         "normalised multi-band drought index",
         "(nir - (swir1 - swir2)) / (nir + (swir1 - swir2))",
-        (NIR, SWIR1, SWIR2),
         "10.1029/2007GL031021",
         lambda b: normalised(b[NIR], b[SWIR1] - b[SWIR2]),
         (-2.0, 2.0),
     ),
-    Index(
-        "tcb",
-        "tasselled cap brightness",
-        "0.2043 * blue + 0.4158 * green + 0.5524 * red + 0.5741 * nir + 0.3124 * swir1"
-        " + 0.2303 * swir2",
-        _CAP,
-        _CRIST,
-        _weighted(0.2043, 0.4158, 0.5524, 0.5741, 0.3124, 0.2303),
-        (-5.0, 5.0),
-        physical=True,
-    ),
-    Index(
-        "tcg",
-        "tasselled cap greenness",
-        "-0.1603 * blue - 0.2819 * green - 0.4934 * red + 0.794 * nir - 0.0002 * swir1"
-        " - 0.1446 * swir2",
-        _CAP,
-        _CRIST,
-        _weighted(-0.1603, -0.2819, -0.4934, 0.7940, -0.0002, -0.1446),
-        (-5.0, 5.0),
-        physical=True,
-    ),
-    Index(
-        "tcw",
-        "tasselled cap wetness",
-        "0.0315 * blue + 0.2021 * green + 0.3102 * red + 0.1594 * nir - 0.6806 * swir1"
-        " - 0.6109 * swir2",
-        _CAP,
-        _CRIST,
-        _weighted(0.0315, 0.2021, 0.3102, 0.1594, -0.6806, -0.6109),
-        (-5.0, 5.0),
-        physical=True,
-    ),
+    _tasselled("tcb", "brightness", 0.2043, 0.4158, 0.5524, 0.5741, 0.3124, 0.2303),
+    _tasselled("tcg", "greenness", -0.1603, -0.2819, -0.4934, 0.7940, -0.0002, -0.1446),
+    _tasselled("tcw", "wetness", 0.0315, 0.2021, 0.3102, 0.1594, -0.6806, -0.6109),
 )

@@ -11,7 +11,7 @@ import numpy as np
 
 from core.change.indices import Bands, brightness, greenness
 from core.change.radiometry import Normalisation, normalisation
-from core.change.scene import Date, Flags, Floats, Layers, Numbers
+from core.change.scene import IMAGE, Date, Flags, Floats, Layers, Numbers
 from core.change.statistics import Statistics, histogram
 from core.change.superpixels import UNIT, Pixels
 from core.change.windows import Steps, in_steps
@@ -39,6 +39,11 @@ class Quantity:
     bright: bool
     """Whether it is of brightness; otherwise it is of greenness."""
     change: bool
+
+    @property
+    def unit(self) -> str:
+        """That of bands, or none."""
+        return IMAGE if self.bright else "1"
 
     @property
     def number_step(self) -> float:

@@ -20,6 +20,9 @@ Flags = NDArray[np.bool_]
 Floats = NDArray[np.float32]
 """Float32, (rows, cols)."""
 
+IMAGE = "{image}"
+"""Unit of the bands, and of what is told in theirs; it becomes 1 where they are reflectances."""
+
 
 class Date(StrEnum):
     """Of the two dates, the one before or after the slides."""

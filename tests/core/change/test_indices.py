@@ -16,6 +16,18 @@ def bands(seed: int = 1, shape: tuple[int, int] = (40, 50)) -> dict[Role, NDArra
     return {role: rng.uniform(0.01, 0.7, shape).astype(np.float32) for role in Role}
 
 
+class Asked(dict[Role, NDArray[np.float32]]):
+    """Bands that know which of them were looked at."""
+
+    def __init__(self, bands: dict[Role, NDArray[np.float32]]) -> None:
+        super().__init__(bands)
+        self.asked: set[Role] = set()
+
+    def __getitem__(self, role: Role) -> NDArray[np.float32]:
+        self.asked.add(role)
+        return super().__getitem__(role)
+
+
 def by_formula(formula: str, names: dict[str, object]) -> NDArray[np.float64]:
     """What the formula says, in float64 and by Python itself."""
     main, *helpers = re.split(r", (?=\w+ = )", formula)
@@ -41,10 +53,10 @@ def test_an_index_is_what_its_formula_says(index: object) -> None:
 def test_an_index_needs_the_bands_it_names_and_is_finite_where_they_are_nought(
     index: object,
 ) -> None:
-    only = {role: np.zeros((2, 2), np.float32) for role in index.roles}
+    only = Asked({role: np.zeros((2, 2), np.float32) for role in index.roles})
     assert np.isfinite(index.of(only)).all()
     named = {role for role in Role if re.search(rf"\b{role.value}\b", index.formula)}
-    assert named == set(index.roles)
+    assert named == set(index.roles) == only.asked
 
 
 def test_the_names_are_different_and_each_index_has_its_source() -> None:

@@ -11,11 +11,15 @@ from rasterio.warp import Resampling, reproject
 from core.errors import BandMissing, NoGeoreference, UnknownFormat
 from core.grid import Grid
 from core.io.gdal import opened, raster_window, reading
-from core.io.vectors import burned, polygons
+from core.io.vectors import burned, polygons, read_polygons
 from core.tiling import Window, whole
 
 _RASTERS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51")
 """First bytes of TIFF, BigTIFF and JPEG 2000."""
+
+
+TOLD = 5
+"""Polygons that notes tell one by one."""
 
 
 def user_mask(path: Path, grid: Grid, window: Window, *, pointer: str = "") -> NDArray[np.bool_]:
@@ -32,11 +36,33 @@ def user_mask(path: Path, grid: Grid, window: Window, *, pointer: str = "") -> N
         Where the request names the mask.
     """
     part = grid.crop(window)
-    with path.open("rb") as file:
-        head = file.read(16)
-    if head.startswith(_RASTERS):
+    if _is_raster(path):
         return _from_raster(path, part, pointer)
     return burned(polygons(path, grid.crs, pointer=pointer), part)
+
+
+def mask_notes(path: Path, crs: str, *, pointer: str) -> tuple[str, ...]:
+    """What was repaired and left out of a mask of polygons, a sentence each.
+
+    Parameters
+    ----------
+    crs
+        Of the pixels that it hides.
+    pointer
+        Where the request names the mask.
+    """
+    if _is_raster(path):
+        return ()
+    name = pointer.removeprefix("/inputs/")
+    changes = read_polygons(path, crs, pointer=pointer).report.changes
+    told = tuple(f"{name}: {change}" for change in changes[:TOLD])
+    more = len(changes) - len(told)
+    return (*told, f"{name}: so were {more} more, or left out.") if more else told
+
+
+def _is_raster(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(16).startswith(_RASTERS)
 
 
 def _from_raster(path: Path, grid: Grid, pointer: str) -> NDArray[np.bool_]:

@@ -126,12 +126,17 @@ class Report:
             f"{self.polygons} of {self.features} features were used, "
             f"{self.area_after_m2 / 1e6:.6g} km² in all."
         )
+        return (first, *self.moved, *self.changes)
+
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """What was repaired and left out, a sentence each."""
         mended = tuple(
             f"Polygon {f'{r.layer} {r.number}'.strip()} was repaired ({r.reason}): "
             f"{r.area_before_m2:.6g} m² as drawn, {r.area_after_m2:.6g} m² as used."
             for r in self.repaired
         )
-        return (first, *self.moved, *mended, *self.left_out)
+        return (*mended, *self.left_out)
 
 
 @dataclass(frozen=True)

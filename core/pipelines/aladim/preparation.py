@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from core.change.terrain import shadow, shadow_reach
 from core.errors import BadRaster
 from core.grid import Grid
 from core.io.blockwise import counted, spread_over_threads
-from core.io.masks import user_mask
+from core.io.masks import mask_notes, user_mask
 from core.io.terrain import Terrain, check_covered, open_terrain
 from core.io.vectors import burned
 from core.pipelines.aladim.declaration import AladimParameters
@@ -86,7 +87,9 @@ def prepared(
     if parameters.dem is not None:
         stack = _raised(stack, parameters, context, progress.part(MOVED, RAISED))
         notes += _without_sun(parameters, stack)
-    _mask(stack, wanted, parameters, context, progress.part(RAISED, 1.0))
+    excluded = _excluded(parameters, context)
+    notes += [n for path, place in excluded for n in mask_notes(path, grid.crs, pointer=place)]
+    _mask(stack, wanted, excluded, parameters, progress.part(RAISED, 1.0))
     return Prepared(stack, images, shift, corrected, tuple(dict.fromkeys(notes)))
 
 
@@ -171,18 +174,24 @@ def _drain(stack: Stack) -> None:
             plane.write(tile.core, flow.enlarged(values, side, tile.core))
 
 
+def _excluded(parameters: AladimParameters, context: Context) -> list[tuple[Path, str]]:
+    """Masks of the request, each with where it is named."""
+    count = len(parameters.exclude)
+    places = [f"/inputs/exclude/{n}" if count > 1 else "/inputs/exclude" for n in range(count)]
+    return [
+        (context.sources.fetch(source, place), place)
+        for source, place in zip(parameters.exclude, places, strict=True)
+    ]
+
+
 def _mask(
     stack: Stack,
     wanted: Shapes | None,
+    excluded: Sequence[tuple[Path, str]],
     parameters: AladimParameters,
-    context: Context,
     progress: Progress,
 ) -> None:
     """Put into the reasons what neither image nor product says."""
-    excluded = [
-        (context.sources.fetch(source, f"/inputs/exclude/{number}"), f"/inputs/exclude/{number}")
-        for number, source in enumerate(parameters.exclude)
-    ]
     reach = shadow_reach(stack.pixel_m) + 1
     cast = parameters.mask_cast_shadow and stack.height is not None
     found = False

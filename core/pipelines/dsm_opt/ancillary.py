@@ -14,7 +14,7 @@ from core.geometry.rpc import Floats
 from core.grid import GEOGRAPHIC
 from core.io.control import ImageFrame, control_points
 from core.io.elevation import ElevationPrior, open_elevation
-from core.io.masks import user_mask
+from core.io.masks import mask_notes, user_mask
 from core.io.vectors import polygons
 from core.pipelines.dsm_opt.area import Target, common_heights
 from core.pipelines.dsm_opt.declaration import DsmOptParameters
@@ -23,7 +23,7 @@ from core.tiling import Window
 from core.workspace import Context
 
 CONTROL = "/inputs/control_points"
-WATER = "/inputs/water"
+MASK, WATER = "/inputs/mask", "/inputs/water"
 
 ONE_CELL = Window(0, 0, 1, 1)
 
@@ -211,14 +211,18 @@ def _places(target: Target) -> tuple[Floats, Floats]:
     return np.asarray(lon), np.asarray(lat)
 
 
-def check_masks(parameters: DsmOptParameters, target: Target, context: Context) -> None:
-    """Look at the masks, so that a bad one is told before the work."""
-    mask = fetched(parameters.mask, "/inputs/mask", context)
+def check_masks(parameters: DsmOptParameters, target: Target, context: Context) -> tuple[str, ...]:
+    """Look at the masks, so that a bad one is told before the work; what was repaired in them."""
+    notes: tuple[str, ...] = ()
+    mask = fetched(parameters.mask, MASK, context)
     if mask is not None:
-        user_mask(mask, target.grid, ONE_CELL, pointer="/inputs/mask")
+        user_mask(mask, target.grid, ONE_CELL, pointer=MASK)
+        notes += mask_notes(mask, target.grid.crs, pointer=MASK)
     water = fetched(parameters.water, WATER, context)
     if water is not None:
         polygons(water, target.grid.crs, pointer=WATER)
+        notes += mask_notes(water, target.grid.crs, pointer=WATER)
+    return notes
 
 
 def fetched(source: Source | None, pointer: str, context: Context) -> Path | None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from core.pipelines.dsm_opt.ancillary import (
+    MASK,
     WATER,
     check_masks,
     control_notes,
@@ -53,7 +54,7 @@ def run(parameters: DsmOptParameters, context: Context) -> DsmOptOutputs:
     elevation = elevation_of(parameters, target, context)
     heights = narrowed_heights(searched_heights(parameters, images), elevation, target)
     control = control_of(parameters, images, context)
-    check_masks(parameters, target, context)
+    masked = check_masks(parameters, target, context)
     progress = context.progress
     span = progress.part(0, PREPARED)
     ready = prepared(parameters, context, images, pairs, target, heights, span, control)
@@ -66,6 +67,7 @@ def run(parameters: DsmOptParameters, context: Context) -> DsmOptOutputs:
         notes = [w for image in images for w in image.view.warnings]
         notes += [w for pair in pairs for w in pair_warnings(pair, images)]
         notes += control_notes(control_residuals(control, images))
+        notes += masked
         if elevation is not None:
             notes += elevation_notes(elevation, target, heights)
         told = tuple(dict.fromkeys([*notes, *ready.notes]))
@@ -85,7 +87,7 @@ def _job(
         ground=ready.ground,
         eyes=ready.eyes,
         pairs=pairs,
-        mask=fetched(parameters.mask, "/inputs/mask", context),
+        mask=fetched(parameters.mask, MASK, context),
         water=fetched(parameters.water, WATER, context),
         minimum_patch=parameters.minimum_patch,
         point_cloud=parameters.point_cloud,

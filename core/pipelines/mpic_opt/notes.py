@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from core.io.rasters import mask_notes
 from core.matching.coregistration import Shift
 from core.pipelines.mpic_opt.corrections import Corrections
 from core.pipelines.mpic_opt.declaration import CloudMask
@@ -22,6 +23,7 @@ def notes_of(marks: Marks, shift: Shift, corrections: Corrections, left: float) 
         *_grids(marks),
         *_search(marks, shift),
         *_clouds(marks),
+        *_mask(marks),
         *corrections.notes,
     )
 
@@ -42,6 +44,12 @@ def _search(marks: Marks, shift: Shift) -> Iterator[str]:
         yield f"The search began at a shift of {shift.rows} rows and {shift.cols} columns."
     else:
         yield "Co-registration found no clear common shift; the search began at 0."
+
+
+def _mask(marks: Marks) -> tuple[str, ...]:
+    if marks.mask is None:
+        return ()
+    return mask_notes(marks.mask, marks.lattice.reference.crs, pointer="/inputs/mask")
 
 
 def _clouds(marks: Marks) -> Iterator[str]:

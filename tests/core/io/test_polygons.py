@@ -16,7 +16,7 @@ from pyproj import CRS, Geod, Transformer
 
 from core import errors
 from core.grid import Grid
-from core.io.rasters import user_mask
+from core.io.rasters import mask_notes, user_mask
 from core.io.vectors import layer_names, read_polygons
 
 UTM33 = CRS.from_epsg(32633).to_wkt("WKT1_ESRI")
@@ -290,6 +290,19 @@ def test_a_zipped_shapefile_hides_pixels_as_a_mask_does(tmp_path):
     truth = np.zeros(grid.shape, bool)
     truth[5:15, 5:15] = True
     np.testing.assert_array_equal(found, truth)
+
+
+def test_what_was_repaired_in_a_mask_is_told_and_no_more_than_a_few_one_by_one(tmp_path):
+    good, pointer = content([box(50, 50, 100)]), "/inputs/mask"
+    told = mask_notes(zipped(tmp_path, [good, content([BOWTIE])]), "EPSG:32633", pointer=pointer)
+    assert len(told) == 1
+    assert "mask: Polygon slides 2 was repaired" in told[0]
+    many = mask_notes(
+        zipped(tmp_path, [content([BOWTIE])] * 8, "many"), "EPSG:32633", pointer=pointer
+    )
+    assert len(many) == 6
+    assert "3 more" in many[-1]
+    assert mask_notes(zipped(tmp_path, [good], "fine"), "EPSG:32633", pointer=pointer) == ()
 
 
 def test_a_geopackage_that_knows_no_system_is_refused(tmp_path):

@@ -91,6 +91,17 @@ def test_masked_ground_is_not_measured(city, tmp_path):
     assert np.array_equal(whole.dsm[beyond], result.dsm[beyond], equal_nan=True)
 
 
+def test_what_was_repaired_in_masks_and_water_is_told(city, tmp_path):
+    whole = city(**FINE)
+    west, south, east, north = around(whole, -15, -10, 10, 12).bounds
+    bow = from_wkt(f"POLYGON(({west} {south}, {east} {north}, {east} {south}, {west} {north},"
+                   f" {west} {south}))")  # fmt: skip
+    path = written(tmp_path / "bow.geojson", bow, whole.grid.crs)
+    notes = city(**FINE, mask=path, water=path).document["notes"]
+    for name in ("mask", "water"):
+        assert any(note.startswith(f"{name}: Polygon 1 was repaired") for note in notes)
+
+
 def test_water_is_level_in_the_filled_model_and_not_measured_in_the_other(city, tmp_path):
     whole = city(**FINE, filled=True)
     polygon = around(whole, -15, -10, 10, 12)

@@ -1,5 +1,6 @@
 """What the maps of MPIC-OPT hold: values, reasons, extras, and what is told of them."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,25 @@ def test_the_users_mask_removes_what_it_covers(
     result = measure(write("a", first), write("b", last), mask=source(mask), **PLAIN)
     marked = (result.raster("reasons") & Reason.USER_MASK) != 0
     assert (marked == (covered != 0)).all()
+
+
+def test_what_was_repaired_in_the_users_mask_is_told(
+    tmp_path: Path,
+    write: Callable[..., Path],
+    measure: Callable[..., Any],
+    moved_pair: Callable[..., Any],
+    source: Callable[..., Any],
+) -> None:
+    first, last = moved_pair()
+    west, north = 400_100, 4_699_900
+    ring = [[west, north], [west + 300, north - 300], [west + 300, north], [west, north - 300]]
+    bow = {"type": "Polygon", "coordinates": [[*ring, ring[0]]]}
+    named = {"type": "name", "properties": {"name": "EPSG:32633"}}
+    feature = {"type": "Feature", "properties": {}, "geometry": bow}
+    mask = tmp_path / "mask.geojson"
+    mask.write_text(json.dumps({"type": "FeatureCollection", "crs": named, "features": [feature]}))
+    result = measure(write("a", first), write("b", last), mask=source(mask), **PLAIN)
+    assert any(note.startswith("mask: Polygon 1 was repaired") for note in result.pair["notes"])
 
 
 def test_extras_are_made_when_asked_for_and_absent_otherwise(

@@ -99,7 +99,7 @@ def test_other_formats_than_tiff_are_read_too(write, tmp_path, driver, crs, name
     path = tmp_path / name
     rasterio.shutil.copy(write(crs), path, driver=driver)
     prior = open_elevation(path, BOUNDS)
-    assert prior.driver == driver
+    assert prior.file.driver == driver
     np.testing.assert_allclose(prior.sampled(*PLACES), true_heights(), atol=0.05)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from core.change.lots import hashed
 from core.change.scene import Date, Layers
 from core.roles import Role
 from core.tiling import Window, whole
@@ -19,6 +20,9 @@ Integers = NDArray[np.int64]
 
 WANTED = 200_000
 """Pixels of a sample, about: medians of so many are exact to .003 of a deviation."""
+
+SEED = 1 << 32
+"""Of the sample: larger than those of services, whose training draws other pixels."""
 
 FARTHEST = 1 << 20
 """Bins of a histogram on either side of nought; farther values count in the last one."""
@@ -140,13 +144,12 @@ def statistics(layers: Layers, rate: float, core: Window | None = None) -> Stati
         The pixels that count, so that those of a halo do not count twice; all by default.
     """
     tile = layers.part(whole(layers.shape) if core is None else core)
-    rows, cols = (first + np.arange(n) for first, n in zip(tile.anchor, tile.shape, strict=True))
-    chosen = tile.known & (_lot(rows[:, None], cols[None, :]) < rate)
+    chosen = tile.known & (hashed(tile.shape, tile.anchor, SEED) < rate)
     row, col = np.nonzero(chosen)
     bands = {(date, role): band for date in tile.dates for role, band in tile.bands(date).items()}
     return Statistics(
         {key: histogram(band[tile.known]) for key, band in bands.items()},
-        np.stack([rows[row], cols[col]]).astype(np.int64),
+        np.stack([row + tile.anchor[0], col + tile.anchor[1]]).astype(np.int64),
         {key: band[chosen] for key, band in bands.items()},
     )
 
@@ -157,12 +160,3 @@ def sampling(pixels: int, wanted: int = WANTED) -> float:
     while pixels * rate > wanted:
         rate /= 2
     return rate
-
-
-def _lot(rows: Integers, cols: Integers) -> NDArray[np.float64]:
-    """A number from 0 to 1 that each place on the ground always draws (the SplitMix64 mixer)."""
-    mixed = rows.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + cols.astype(np.uint64)
-    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
-    mixed ^= mixed >> np.uint64(31)
-    return (mixed >> np.uint64(11)).astype(np.float64) * 2.0**-53

@@ -9,7 +9,6 @@ from core.change.inventory.objects import objects
 from core.change.inventory.runs import joined, runs_of
 from core.change.inventory.splitting import Splitting
 from core.change.learning.calibration import Calibration, probability
-from core.change.learning.sampling import hashed
 from core.change.learning.trees import EDGES, LEAF, Link, Trees, binned, packed, raw
 from core.change.quantities import constants
 from core.change.scene import Date, Drainage, Layers, Sun
@@ -133,4 +132,3 @@ def _warm_learning(values: Floats) -> None:
     binned(values[:1].T, edges)
     found = raw(tree, values[None], np.ones(values.shape, np.bool_))
     probability(found, tree.link, Calibration(1.0, 0.0, 0.5), 0.5)
-    hashed(values.shape, (0, 0), 0)

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from core.change.learning.clusters import assigned, kmeans
 from core.change.learning.folds import blocks, dealt, strata
-from core.change.learning.sampling import Labelled, drawn, hashed, labelled, tally
+from core.change.learning.sampling import Labelled, drawn, labelled, tally
 from core.errors import TooFewSamples
 
 
@@ -148,13 +148,3 @@ def test_few_pixels_are_all_drawn() -> None:
     found = drawn(scene, (0, 0), tally(scene), most=10**6, seed=1)
     assert found.row.size == scene.used.size
     assert (found.weight == 1).all()
-
-
-def test_hashes_are_even_and_do_not_know_their_neighbours() -> None:
-    found = hashed((300, 400), (-7, 12), seed=0)
-    assert 0 <= found.min() < found.max() < 1
-    np.testing.assert_allclose(np.histogram(found, 10, (0, 1))[0], 12_000, rtol=0.05)
-    for shifted in (found[1:, :] - found[:-1, :], found[:, 1:] - found[:, :-1]):
-        # Differences of independent numbers have a variance of one sixth.
-        assert shifted.var() == pytest.approx(1 / 6, rel=0.02)
-    assert (hashed((300, 400), (-7, 12), seed=1) != found).all()
